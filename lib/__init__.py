@@ -1,0 +1,1 @@
+"""Can you trust a saliency map? The library behind the notebooks."""
