@@ -35,15 +35,48 @@ _CUT_RELU = {F.relu6, F.hardtanh}
 # Nodes of the autograd graph that are linear in the signal they pass on, or route it (max-pooling), so that the
 # modified gradient goes through them as the plain one does.
 PASSIVE_NODES = frozenset(
-    """
-    torch::autograd::AccumulateGrad AddBackward0 AddmmBackward0 AdaptiveAvgPool2DBackward0 AliasBackward0 AvgPool2DBackward0
-    CatBackward0 CloneBackward0 ConstantPadNdBackward0 ConvolutionBackward0 CudnnBatchNormBackward0
-    DivBackward0 ExpandBackward0 IndexBackward0 LinearBackward0 MaxPool2DWithIndicesBackward0 MeanBackward0
-    MeanBackward1 MmBackward0 MulBackward0 NativeBatchNormBackward0 PermuteBackward0 SelectBackward0
-    SliceBackward0 SplitBackward0 SqueezeBackward0 SqueezeBackward1 StackBackward0 SubBackward0 SumBackward0
-    SumBackward1 TBackward0 ToCopyBackward0 TransposeBackward0 UnbindBackward0 UnsafeViewBackward0
-    UnsqueezeBackward0 ViewBackward0 ReshapeAliasBackward0 FlattenBackward0
-    """.split()
+    [
+        "torch::autograd::AccumulateGrad",
+        "AddBackward0",
+        "AddmmBackward0",
+        "AdaptiveAvgPool2DBackward0",
+        "AliasBackward0",
+        "AvgPool2DBackward0",
+        "CatBackward0",
+        "CloneBackward0",
+        "ConstantPadNdBackward0",
+        "ConvolutionBackward0",
+        "CudnnBatchNormBackward0",
+        "DivBackward0",
+        "ExpandBackward0",
+        "IndexBackward0",
+        "LinearBackward0",
+        "MaxPool2DWithIndicesBackward0",
+        "MeanBackward0",
+        "MeanBackward1",
+        "MmBackward0",
+        "MulBackward0",
+        "NativeBatchNormBackward0",
+        "PermuteBackward0",
+        "SelectBackward0",
+        "SliceBackward0",
+        "SplitBackward0",
+        "SqueezeBackward0",
+        "SqueezeBackward1",
+        "StackBackward0",
+        "SubBackward0",
+        "SumBackward0",
+        "SumBackward1",
+        "TBackward0",
+        "ToCopyBackward0",
+        "TransposeBackward0",
+        "UnbindBackward0",
+        "UnsafeViewBackward0",
+        "UnsqueezeBackward0",
+        "ViewBackward0",
+        "ReshapeAliasBackward0",
+        "FlattenBackward0",
+    ]
 )
 
 # Linear in the signal only while one factor does not depend on the input.
@@ -83,7 +116,7 @@ class ReLURule(TorchFunctionMode):
         self.forward_mask = forward_mask
         self.calls = 0
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # noqa: ANN001, ANN204
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         """Replace a ReLU, in place or not, by one with the rule's backward; let everything else be."""
         kwargs = kwargs or {}
         limit = _upper_limit(func, *args, **kwargs)
@@ -104,8 +137,13 @@ def _upper_limit(func: Any, *args: Any, **kwargs: Any) -> float | None:
     return None
 
 
-def modified_gradient(model: nn.Module, images: Tensor, select: Callable[[Tensor], Tensor], rule: ReLURule,
-                      plain_logits: Tensor | None = None) -> Tensor:
+def modified_gradient(
+    model: nn.Module,
+    images: Tensor,
+    select: Callable[[Tensor], Tensor],
+    rule: ReLURule,
+    plain_logits: Tensor | None = None,
+) -> Tensor:
     """The gradient of selected logits with respect to the images under a backward rule, with both guards.
 
     Parameters

@@ -18,9 +18,9 @@ from lib import attributions, compute
 from lib.attributions.base import Method
 from lib.errors import StudyError
 from lib.initialisers import Law, draw, truncated_normal
-from lib.models import Units, unit_tensors, units_of
 from lib.progress import Progress
 from lib.similarity import RankedMaps, compare, foreground
+from lib.units import Units, unit_tensors, units_of
 from lib.workspace import Noise, Workspace, chunks, working_copy
 
 LAWS: dict[str, Callable[[nn.Module], Law]] = {
@@ -73,7 +73,7 @@ def cascade(
     Parameters
     ----------
     model : gives the trained state; not changed.
-    units : in execution order, as `lib.models.units_of` gives them.
+    units : in execution order, as `lib.units.units_of` gives them.
     law : what every parameter of a unit is drawn from. Batch norm is made fresh instead: weight 1, bias 0,
         running mean 0, running variance 1.
     draw_number, seed : name the random numbers.
@@ -104,7 +104,9 @@ def reinitialised(
     trained = model.state_dict()
     parameters = {name for name, _ in model.named_parameters()}
     norms = tuple(
-        f"{name}." for name, module in model.named_modules() if isinstance(module, nn.modules.batchnorm._NormBase)
+        f"{name}."
+        for name, module in model.named_modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase)
     )
     new = {}
     for name in unit_tensors(model, modules):
@@ -151,7 +153,9 @@ def explained_classes(model: nn.Module, images: Tensor) -> Tensor:
     """The class that the model predicts for each image: (N,), on the CPU."""
     working = working_copy(model)
     with torch.no_grad():
-        return torch.cat([working(images[part].to(compute.device())).argmax(1).cpu() for part in chunks(images)])
+        return torch.cat(
+            [working(images[part].to(compute.device())).argmax(1).cpu() for part in chunks(images)]
+        )
 
 
 def check_methods(model: nn.Module, images: Tensor, targets: Tensor, methods: Iterable[str]) -> list[Method]:
@@ -206,7 +210,9 @@ def randomization_scores(
     before = _digest(model)
     ids = list(range(len(images))) if image_ids is None else image_ids
     if not len(images) == len(targets) == len(ids):
-        raise StudyError(f"There are {len(images)} images, {len(targets)} targets and {len(ids)} image_ids; make equal.")
+        raise StudyError(
+            f"There are {len(images)} images, {len(targets)} targets and {len(ids)} image_ids; make equal."
+        )
     chosen = check_methods(model, images, targets, methods)
     units = units_of(model, images)
     law = law_named(init, model)
@@ -243,7 +249,9 @@ def randomization_scores(
                 progress.step(f"draw {number + 1}/{draws}, {step.unit}")
         rows.append(table.frame())
     if _digest(model) != before:
-        raise StudyError("A method changed the model it was given; it must work on tensors, not on the model.")
+        raise StudyError(
+            "A method changed the model it was given; it must work on tensors, not on the model."
+        )
     return pd.concat(rows, ignore_index=True)
 
 
