@@ -35,11 +35,10 @@ _CUT_RELU = {F.relu6, F.hardtanh}
 # Nodes of the autograd graph that are linear in the signal they pass on, or route it (max-pooling), so that the
 # modified gradient goes through them as the plain one does.
 PASSIVE_NODES = frozenset(
-    [
-        "torch::autograd::AccumulateGrad",
+    {
+        "AdaptiveAvgPool2DBackward0",
         "AddBackward0",
         "AddmmBackward0",
-        "AdaptiveAvgPool2DBackward0",
         "AliasBackward0",
         "AvgPool2DBackward0",
         "CatBackward0",
@@ -49,6 +48,7 @@ PASSIVE_NODES = frozenset(
         "CudnnBatchNormBackward0",
         "DivBackward0",
         "ExpandBackward0",
+        "FlattenBackward0",
         "IndexBackward0",
         "LinearBackward0",
         "MaxPool2DWithIndicesBackward0",
@@ -58,6 +58,7 @@ PASSIVE_NODES = frozenset(
         "MulBackward0",
         "NativeBatchNormBackward0",
         "PermuteBackward0",
+        "ReshapeAliasBackward0",
         "SelectBackward0",
         "SliceBackward0",
         "SplitBackward0",
@@ -69,14 +70,13 @@ PASSIVE_NODES = frozenset(
         "SumBackward1",
         "TBackward0",
         "ToCopyBackward0",
+        "torch::autograd::AccumulateGrad",
         "TransposeBackward0",
         "UnbindBackward0",
         "UnsafeViewBackward0",
         "UnsqueezeBackward0",
         "ViewBackward0",
-        "ReshapeAliasBackward0",
-        "FlattenBackward0",
-    ]
+    }
 )
 
 # Linear in the signal only while one factor does not depend on the input.

@@ -104,9 +104,7 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
                     "n": estimate.images,
                     "draws": estimate.draws,
                     "undefined": _number(estimate.undefined),
-                    "mean_absolute": _number(np.nanmean(np.abs(table.to_numpy())))
-                    if estimate.images
-                    else None,
+                    "mean_absolute": _number(np.nanmean(np.abs(table.to_numpy()))) if estimate.images else None,
                     "threshold": _threshold_text(rule),
                     "verdict": _judge(estimate, rule),
                     "_margin": _margin(estimate, rule),
@@ -200,9 +198,7 @@ def _combine(parts: list[dict[str, Any]], ease: str = "") -> str:
 
 def _deciding(parts: list[dict[str, Any]], verdict: str) -> dict[str, Any] | None:
     """The part that decides: of those with the claim's verdict, the one furthest on the wrong side."""
-    return min(
-        (part for part in parts if part["verdict"] == verdict), key=lambda part: part["_margin"], default=None
-    )
+    return min((part for part in parts if part["verdict"] == verdict), key=lambda part: part["_margin"], default=None)
 
 
 def _threshold_text(rule: dict[str, Any]) -> str:

@@ -76,9 +76,7 @@ def balanced(labels: Tensor, count: int) -> Tensor:
     """
     classes = labels.unique().tolist()
     if not 1 <= count <= len(labels):
-        raise StudyError(
-            f"n_images is {count}, but the data set has 1 to {len(labels)} images to choose from."
-        )
+        raise StudyError(f"n_images is {count}, but the data set has 1 to {len(labels)} images to choose from.")
     chosen = []
     for position, label in enumerate(classes):
         share = count // len(classes) + (position < count % len(classes))

@@ -104,9 +104,7 @@ def reinitialised(
     trained = model.state_dict()
     parameters = {name for name, _ in model.named_parameters()}
     norms = tuple(
-        f"{name}."
-        for name, module in model.named_modules()
-        if isinstance(module, nn.modules.batchnorm._NormBase)
+        f"{name}." for name, module in model.named_modules() if isinstance(module, nn.modules.batchnorm._NormBase)
     )
     new = {}
     for name in unit_tensors(model, modules):
@@ -153,9 +151,7 @@ def explained_classes(model: nn.Module, images: Tensor) -> Tensor:
     """The class that the model predicts for each image: (N,), on the CPU."""
     working = working_copy(model)
     with torch.no_grad():
-        return torch.cat(
-            [working(images[part].to(compute.device())).argmax(1).cpu() for part in chunks(images)]
-        )
+        return torch.cat([working(images[part].to(compute.device())).argmax(1).cpu() for part in chunks(images)])
 
 
 def check_methods(model: nn.Module, images: Tensor, targets: Tensor, methods: Iterable[str]) -> list[Method]:
@@ -249,9 +245,7 @@ def randomization_scores(
                 progress.step(f"draw {number + 1}/{draws}, {step.unit}")
         rows.append(table.frame())
     if _digest(model) != before:
-        raise StudyError(
-            "A method changed the model it was given; it must work on tensors, not on the model."
-        )
+        raise StudyError("A method changed the model it was given; it must work on tensors, not on the model.")
     return pd.concat(rows, ignore_index=True)
 
 

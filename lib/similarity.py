@@ -45,11 +45,7 @@ def spearman(a: Tensor, b: Tensor, absolute: bool = True) -> Tensor:
     (N,), float64; NaN where a map is constant or not finite.
     """
     first, second = RankedMaps(a), RankedMaps(b)
-    return (
-        _correlation(first.absolute, second.absolute)
-        if absolute
-        else _correlation(first.signed, second.signed)
-    )
+    return _correlation(first.absolute, second.absolute) if absolute else _correlation(first.signed, second.signed)
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """The key of the trained net: this recipe and the code that follows it."""
-        return artefacts.key_of(
-            asdict(self), [*_CODE, models.ARCHITECTURES[self.model], data.loader(self.dataset)]
-        )
+        return artefacts.key_of(asdict(self), [*_CODE, models.ARCHITECTURES[self.model], data.loader(self.dataset)])
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,7 @@ def recipe_files() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted((ROOT / "params").glob("*/models/*.yml")):
         if path.stem in found:
-            raise StudyError(
-                f"Two recipes are called {path.stem} ({found[path.stem]} and {path}); rename one."
-            )
+            raise StudyError(f"Two recipes are called {path.stem} ({found[path.stem]} and {path}); rename one.")
         found[path.stem] = path
     return found
 
@@ -86,9 +82,7 @@ def read_recipe(name: str) -> Recipe:
 
     files = recipe_files()
     if name not in files:
-        raise StudyError(
-            f"No recipe is called {name!r}; choose one of {', '.join(files)}, or add params/*/models/."
-        )
+        raise StudyError(f"No recipe is called {name!r}; choose one of {', '.join(files)}, or add params/*/models/.")
     return recipe_from(read_params_file(files[name]), str(files[name].relative_to(ROOT)))
 
 
@@ -104,16 +98,12 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
         if kind is float and type(value) is int:
             values = values | {name: float(value)}
         elif type(value) is not kind:
-            raise StudyError(
-                f"{where}: {name} is {value!r}, which is not of type {kind.__name__} (0.0001, not 1e-4)."
-            )
+            raise StudyError(f"{where}: {name} is {value!r}, which is not of type {kind.__name__} (0.0001, not 1e-4).")
     for name in ("iterations", "batch_size", "learning_rate"):
         if values[name] <= 0:
             raise StudyError(f"{where}: {name} is {values[name]}; it must be above 0.")
     if values["model"] not in models.ARCHITECTURES:
-        raise StudyError(
-            f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}."
-        )
+        raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
     data.check(values["dataset"])
     return Recipe(**values)
 
@@ -149,9 +139,7 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
     # Convolutions on the CPU are about a tenth faster with channels last.
     model = models.build(recipe.model, generator(recipe.seed, "weights"))
     model = model.to(device, memory_format=torch.channels_last).train()
-    optimizer = torch.optim.Adam(
-        _decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True
-    )
+    optimizer = torch.optim.Adam(_decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
     images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
     batches = _batches(len(labels), recipe.batch_size, generator(recipe.seed, "batches"))
     progress = Progress(label, recipe.iterations)
@@ -218,9 +206,7 @@ def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]
 def _batches(count: int, size: int, generator: torch.Generator):
     """Endless batches of indices: every epoch a new order, a last short batch is left out."""
     if size > count:
-        raise StudyError(
-            f"batch_size is {size}, but there are only {count} training images; make it smaller."
-        )
+        raise StudyError(f"batch_size is {size}, but there are only {count} training images; make it smaller.")
     while True:
         order = torch.randperm(count, generator=generator)
         yield from order.split(size)[: count // size]

@@ -46,9 +46,7 @@ def unit_tensors(model: nn.Module, modules: tuple[str, ...]) -> list[str]:
     prefixes = tuple(f"{module}." for module in modules)
     names = [name for name in model.state_dict() if name.startswith(prefixes)]
     if not names:
-        raise StudyError(
-            f"The modules {', '.join(modules)} own no tensor of the model; check the unit's spelling."
-        )
+        raise StudyError(f"The modules {', '.join(modules)} own no tensor of the model; check the unit's spelling.")
     return names
 
 

@@ -50,9 +50,7 @@ class Noise:
     purpose : another purpose gives independent noise, e.g. for a self-similarity ceiling.
     """
 
-    def __init__(
-        self, image_ids: list[int], shape: tuple[int, ...], seed: int, purpose: str = "noise"
-    ) -> None:
+    def __init__(self, image_ids: list[int], shape: tuple[int, ...], seed: int, purpose: str = "noise") -> None:
         self.image_ids = image_ids
         self.shape = shape
         self.seed = seed
@@ -82,9 +80,7 @@ class Workspace:
     state : names the model's weights, e.g. ``"draw 0, step 2"``; the random control draws anew for each state.
     """
 
-    def __init__(
-        self, model: nn.Module, images: Tensor, targets: Tensor, noise: Noise, state: str = "trained"
-    ) -> None:
+    def __init__(self, model: nn.Module, images: Tensor, targets: Tensor, noise: Noise, state: str = "trained") -> None:
         self.model = model
         self.images = images
         self.targets = targets
@@ -158,9 +154,7 @@ class Workspace:
     def _module(self, name: str) -> nn.Module:
         modules = dict(self.model.named_modules())
         if name not in modules:
-            raise StudyError(
-                f"The model has no module {name!r}; choose one of {', '.join(filter(None, modules))}."
-            )
+            raise StudyError(f"The model has no module {name!r}; choose one of {', '.join(filter(None, modules))}.")
         return modules[name]
 
     def mean_gradient(self, points: Callable[[slice], Tensor], count: int) -> Tensor:
@@ -238,9 +232,7 @@ def first_layer(model: nn.Module, images: Tensor) -> str | None:
     that no other path leads from the images to the logits. Found by trying, once per model.
     """
     if model not in _FIRST:
-        candidates = [
-            name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)
-        ]
+        candidates = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
         _FIRST[model] = next((name for name in candidates if _is_only_door(model, name, images[:1])), None)
     return _FIRST[model]
 

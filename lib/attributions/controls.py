@@ -46,9 +46,7 @@ class Random(Method):
     def __call__(self, workspace: Workspace) -> Tensor:
         noise = workspace.noise
         maps = [
-            torch.randn(
-                noise.shape, generator=compute.generator(noise.seed, noise.purpose, workspace.state, image)
-            )
+            torch.randn(noise.shape, generator=compute.generator(noise.seed, noise.purpose, workspace.state, image))
             for image in noise.image_ids
         ]
         return torch.stack(maps).to(workspace.images)
