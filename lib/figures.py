@@ -181,7 +181,9 @@ def beside_nulls(scores: pd.DataFrame, methods: Sequence[str], metric: str) -> F
     axis.set_axisbelow(True)
     axis.set_xlim(-0.1, 1.05)
     axis.set_xlabel(f"similarity, {METRICS[metric]}")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.42, 1.0 + 1.1 / len(methods) + 0.08), ncols=2, frameon=False, fontsize=9)
+    axis.legend(
+        loc="upper center", bbox_to_anchor=(0.42, 1.0 + 1.1 / len(methods) + 0.08), ncols=2, frameon=False, fontsize=9
+    )
     sns.despine(ax=axis, left=True)
     return figure
 

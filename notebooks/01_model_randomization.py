@@ -43,6 +43,7 @@ out: str = ""  # where results go; empty: reports/scratch/01_model_randomization
 from lib import figures, similarity
 from lib.randomization import cascade, law_named, manifest, randomization_maps, randomization_scores
 from lib.released import beside_released
+from lib.scores import means
 from lib.study import Study
 from lib.units import units_of
 
@@ -143,7 +144,7 @@ floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
 for trained in study.nets:
     floor = floors[trained.name].min().item(), floors[trained.name].max().item()
     study.figure(
-        figures.cascade_curves(study.of(trained, scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
+        figures.cascade_curves(trained.of(scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
         f"curves-{trained.name}",
         f"{trained.name}: the gradient forgets at once; Guided Backprop falls in steps; products with the input stay on the "
         f"tie floor ({floor[0]:.3f} to {floor[1]:.3f} over images) and drop off it as soon as only ink pixels are ranked. "
@@ -160,7 +161,7 @@ for trained in study.nets:
 # %%
 for trained in study.nets:
     study.figure(
-        figures.beside_nulls(study.of(trained, scores), methods, "spearman_abs"),
+        figures.beside_nulls(trained.of(scores), methods, "spearman_abs"),
         f"nulls-{trained.name}",
         f"{trained.name}: for several methods the map of another image is as similar as the map of a destroyed net. "
         "Absolute maps, all pixels; means and 95 % intervals.",
@@ -177,7 +178,7 @@ for trained in study.nets:
 
 # %%
 ink = ["sign_agreement_fg", "spearman_abs_fg", "spearman_fg"]
-table = study.means(scores, ["gradient_x_input", "integrated_gradients", "gradient", "guided_backprop"], ink)
+table = means(scores, ["gradient_x_input", "integrated_gradients", "gradient", "guided_backprop"], ink)
 study.table(table, "Ink pixels only: mean sign agreement and rank correlations with the intact map, by step.")
 
 # %% [markdown]
