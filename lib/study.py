@@ -164,22 +164,20 @@ class Study:
         return self._scores
 
     def maps(self, function: Callable[..., dict[str, Tensor]], methods: list[str], count: int, **settings: Any) -> Any:
-        """Compute the maps of a few images for the galleries, or find them as `scores` does.
+        """Compute the first net's maps of a few images for the galleries, or find them as `scores` does.
 
         Returns
         -------
-        A mapping ``"<net>/<method>"`` -> (steps, N, H, W) and ``"<net>/images"`` -> (N, C, H, W), float32.
+        A mapping method -> (stages, N, H, W), float32, each divided by its largest absolute value.
         """
 
         def make(folder: Path) -> None:
-            arrays = {}
-            for net in self.nets:
-                images, targets, ids = self.examples(net, self.params["n_images"])
-                few = torch.linspace(0, len(images) - 1, count).round().long()
-                chosen = [ids[i] for i in few.tolist()]
-                found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
-                arrays |= {f"{net.name}/{method}": maps.numpy() for method, maps in found.items()}
-                arrays[f"{net.name}/images"] = images[few].numpy()
+            net = self.nets[0]
+            images, targets, ids = self.examples(net, self.params["n_images"])
+            few = torch.linspace(0, len(images) - 1, count).round().long()
+            chosen = [ids[i] for i in few.tolist()]
+            found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
+            arrays = {method: maps.numpy() for method, maps in found.items()}
             # Half precision is enough to look at; scaled first, since maps of random nets can be tiny.
             packed = io.BytesIO()
             np.savez_compressed(packed, **{name: _half(value) for name, value in arrays.items()})
