@@ -1,0 +1,153 @@
+"""Cached artefacts: keys, locks, checksums, and the atomic writes behind them.
+
+An artefact is a folder made once from a description (its *config*) by code whose source is part of its key.
+A kill at any point leaves either the old artefact or the new one; a damaged one is named and made again.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import fcntl
+import hashlib
+import inspect
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from lib.compute import ROOT
+from lib.errors import StudyError
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def cache_dir() -> Path:
+    """The folder of everything that can be made again: ``$SALIENCY_CACHE``, default ``.cache`` in the clone."""
+    return Path(os.environ.get("SALIENCY_CACHE") or ROOT / ".cache")
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def source_digest(parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+    """The digest of the code of modules, classes and functions.
+
+    Comments, docstrings and layout do not count, so that better prose does not cost a training run.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and _is_text(body[0]):
+                del body[0]
+        digest.update(ast.dump(tree).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    )
+
+
+def key_of(config: dict[str, Any], parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+    """The key of an artefact: its config, the code that makes it, and torch's minor version."""
+    torch_minor = ".".join(torch.__version__.split("+")[0].split(".")[:2])
+    text = json.dumps([config, source_digest(parts), torch_minor], sort_keys=True)
+    return sha256(text.encode())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StudyError(f"{path} could not be written ({error.strerror}); free the disk or choose another folder.")\
+            from error
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock named by a file; the kernel frees it when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def replace_folder(temporary: Path, target: Path) -> None:
+    """Put a finished folder in the place of an older one."""
+    retired = target.with_name(f".{target.name}.old-{os.getpid()}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rename(retired)
+    temporary.rename(target)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder of an artefact, making it first if it is missing or damaged.
+
+    Parameters
+    ----------
+    kind : a folder of the cache, e.g. ``"models"``.
+    key : the artefact's key, see `key_of`.
+    make : called with an empty temporary folder, which it fills.
+    """
+    folder = cache_dir() / kind / key[:16]
+    with lock(folder.with_name(folder.name + ".lock")):
+        if not intact(folder):
+            temporary = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            try:
+                make(temporary)
+                seal(temporary)
+                replace_folder(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def seal(folder: Path) -> None:
+    """Write the checksums of a folder's files into it, and wait until all are on the disk."""
+    lines = []
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        lines.append(f"{sha256(path.read_bytes())}  {path.name}\n")
+    write_atomically(folder / CHECKSUMS, "".join(lines).encode())
+
+
+def intact(folder: Path) -> bool:
+    """Tell whether an artefact exists and every file has its checksum; a damaged one is named on stderr."""
+    if not folder.exists():
+        return False
+    try:
+        lines = (folder / CHECKSUMS).read_text().splitlines()
+        sums = dict(reversed(line.split("  ", 1)) for line in lines)  # type: ignore[arg-type]
+        damaged = [name for name, digest in sums.items() if sha256((folder / name).read_bytes()) != digest]
+    except (OSError, ValueError):
+        damaged = [CHECKSUMS]
+    if damaged:
+        print(f"{folder / damaged[0]} is damaged and is made again.", file=sys.stderr)
+    return not damaged

@@ -1,0 +1,60 @@
+"""One line about how far a long computation is, for whoever waits."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+
+class Progress:
+    """Counts the units of a long computation and says how long the rest will take.
+
+    The line goes to the file named by the environment variable ``SALIENCY_PROGRESS`` (the runner shows it on
+    the terminal while the notebook's own output is being captured), else to the terminal, else nowhere.
+
+    Parameters
+    ----------
+    label : what is being done, e.g. ``"cascade"``.
+    total : number of units of work.
+    """
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label = label
+        self.total = total
+        self.done = 0
+        self.started = time.monotonic()
+        self.shown = 0.0
+
+    def step(self, what: str = "", units: int = 1) -> None:
+        """Note that ``units`` more are done; ``what`` names the stage, e.g. ``"draw 2/3, step 4/4"``."""
+        self.done += units
+        now = time.monotonic()
+        if now - self.shown < 1.0 and self.done < self.total:
+            return
+        self.shown = now
+        left = (now - self.started) / self.done * (self.total - self.done)
+        line = f"{self.label}: {what + ', ' if what else ''}{self.done}/{self.total}, {duration(left)} left"
+        _show(line, last=self.done >= self.total)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as ``12 s``, ``3 min 20 s`` or ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _show(line: str, last: bool) -> None:
+    target = os.environ.get("SALIENCY_PROGRESS")
+    if target:
+        path = Path(target)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(line)
+        temporary.replace(path)
+    elif sys.stderr.isatty():
+        print(f"\r\033[K{line}", end="\n" if last else "", file=sys.stderr, flush=True)

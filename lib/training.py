@@ -1,0 +1,224 @@
+"""Recipe -> trained weights, cached under a key made of the recipe and the source of this code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lib import artefacts, compute, data, initialisers, models
+from lib.compute import ROOT, generator
+from lib.errors import StudyError
+from lib.progress import Progress
+
+_LOG_EVERY = 250
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one net is trained: one flat file in ``params/<preset>/models``.
+
+    Attributes
+    ----------
+    model, dataset : names in `lib.models` and `lib.data`.
+    seed : names the draws of the first weights and of the batches.
+    iterations, batch_size, learning_rate : Adam with its default moments.
+    weight_decay : penalty ``weight_decay / 2 * ||W||^2`` on the model's ``decayed`` weights, inside Adam's
+        gradient as in the released code of Adebayo et al. (not decoupled).
+    """
+
+    model: str
+    dataset: str
+    seed: int
+    iterations: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+    @property
+    def key(self) -> str:
+        """The key of the trained net: this recipe and the code that follows it."""
+        return artefacts.key_of(asdict(self), [*_CODE, models.ARCHITECTURES[self.model], data.loader(self.dataset)])
+
+
+@dataclass(frozen=True)
+class TrainedNet:
+    """A trained net: the model in evaluation mode, its recipe and key, and its accuracies."""
+
+    name: str
+    model: nn.Module
+    recipe: Recipe
+    key: str
+    train_accuracy: float
+    test_accuracy: float
+
+
+def recipe_files() -> dict[str, Path]:
+    """All recipes by name; a name stands for one recipe, whatever preset its file lies in."""
+    found: dict[str, Path] = {}
+    for path in sorted((ROOT / "params").glob("*/models/*.yml")):
+        if path.stem in found:
+            raise StudyError(f"Two recipes are called {path.stem} ({found[path.stem]} and {path}); rename one.")
+        found[path.stem] = path
+    return found
+
+
+def read_recipe(name: str) -> Recipe:
+    """Read and check the recipe of a named net.
+
+    Raises
+    ------
+    StudyError
+        If there is no such recipe, or a field is missing, unknown or of the wrong type.
+    """
+    from lib.parameters import read_params_file
+
+    files = recipe_files()
+    if name not in files:
+        raise StudyError(f"No recipe is called {name!r}; choose one of {', '.join(files)}, or add params/*/models/.")
+    return recipe_from(read_params_file(files[name]), str(files[name].relative_to(ROOT)))
+
+
+def recipe_from(values: dict[str, Any], where: str) -> Recipe:
+    """Turn a flat mapping into a checked `Recipe`; ``where`` names its file in messages."""
+    types = {"str": str, "int": int, "float": float}
+    expected = {field.name: types[str(field.type)] for field in fields(Recipe)}
+    for name in values.keys() ^ expected.keys():
+        what = "is missing" if name in expected else "is not a field of a recipe"
+        raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {', '.join(expected)}.")
+    for name, kind in expected.items():
+        value = values[name]
+        if kind is float and type(value) is int:
+            values = values | {name: float(value)}
+        elif type(value) is not kind:
+            raise StudyError(f"{where}: {name} is {value!r}, which is not of type {kind.__name__} (0.0001, not 1e-4).")
+    for name in ("iterations", "batch_size", "learning_rate"):
+        if values[name] <= 0:
+            raise StudyError(f"{where}: {name} is {values[name]}; it must be above 0.")
+    if values["model"] not in models.ARCHITECTURES:
+        raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
+    data.check(values["dataset"])
+    return Recipe(**values)
+
+
+def train_named(name: str) -> Path:
+    """Train the net of a named recipe, or find it in the cache; returns its folder."""
+    recipe = read_recipe(name)
+    return artefacts.artefact("models", recipe.key, lambda folder: _make(recipe, name, folder))
+
+
+def load_named(name: str) -> TrainedNet:
+    """Load a named net, training it first if the cache does not hold it."""
+    recipe = read_recipe(name)
+    folder = train_named(name)
+    model = models.build(recipe.model, generator(recipe.seed, "weights"))
+    model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+    summary = json.loads((folder / "summary.json").read_text())
+    model.eval().requires_grad_(False)
+    return TrainedNet(name, model, recipe, recipe.key, summary["train_accuracy"], summary["test_accuracy"])
+
+
+def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict[str, float]]]:
+    """Train a net by its recipe.
+
+    Returns
+    -------
+    The model in evaluation mode on the CPU, and its history: iteration, mean loss and accuracy on the batches
+    since the last entry.
+    """
+    compute.settle()
+    device = compute.device()
+    dataset = data.load(recipe.dataset)
+    # Convolutions on the CPU are about a tenth faster with channels last.
+    model = models.build(recipe.model, generator(recipe.seed, "weights"))
+    model = model.to(device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.Adam(_decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
+    images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
+    batches = _batches(len(labels), recipe.batch_size, generator(recipe.seed, "batches"))
+    progress = Progress(label, recipe.iterations)
+    history, loss_sum, right = [], 0.0, 0
+    for iteration in range(1, recipe.iterations + 1):
+        batch = next(batches)
+        logits = model(images[batch])
+        loss = F.cross_entropy(logits, labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.item()
+        right += int((logits.argmax(1) == labels[batch]).sum())
+        if iteration % _LOG_EVERY == 0 or iteration == recipe.iterations:
+            since = iteration - (history[-1]["iteration"] if history else 0)
+            history.append(
+                {"iteration": iteration, "loss": loss_sum / since, "accuracy": right / since / recipe.batch_size}
+            )
+            loss_sum, right = 0.0, 0
+        progress.step()
+    return model.cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False), history
+
+
+@torch.no_grad()
+def correct(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 500) -> Tensor:
+    """Whether each image is classified rightly: bool (N,)."""
+    device = next(model.parameters()).device
+    pairs = zip(images.split(batch_size), labels.split(batch_size), strict=True)
+    return torch.cat([(model(x.to(device)).argmax(1).cpu() == y) for x, y in pairs])
+
+
+def _make(recipe: Recipe, name: str, folder: Path) -> None:
+    model, history = train(recipe, f"training {name}")
+    dataset = data.load(recipe.dataset)
+    summary = {
+        "train_accuracy": float(correct(model, dataset.train_images, dataset.train_labels).double().mean()),
+        "test_accuracy": float(correct(model, dataset.test_images, dataset.test_labels).double().mean()),
+    }
+    weights = io.BytesIO()
+    torch.save(model.state_dict(), weights)
+    artefacts.write_atomically(folder / "model.pt", weights.getvalue())
+    for file, content in (("config.json", asdict(recipe)), ("summary.json", summary)):
+        artefacts.write_atomically(folder / file, json.dumps(content, indent=1, sort_keys=True).encode())
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(history[0]))
+    writer.writeheader()
+    writer.writerows(history)
+    artefacts.write_atomically(folder / "history.csv", table.getvalue().encode())
+
+
+def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    decayed = {name for name, _ in model.named_parameters()} & set(model.decayed)  # type: ignore[arg-type]
+    parameters = dict(model.named_parameters())
+    return [
+        {"params": [parameters[name] for name in sorted(decayed)], "weight_decay": weight_decay},
+        {"params": [value for name, value in parameters.items() if name not in decayed], "weight_decay": 0.0},
+    ]
+
+
+def _batches(count: int, size: int, generator: torch.Generator):  # noqa: ANN202
+    """Endless batches of indices: every epoch a new order, a last short batch is left out."""
+    if size > count:
+        raise StudyError(f"batch_size is {size}, but there are only {count} training images; make it smaller.")
+    while True:
+        order = torch.randperm(count, generator=generator)
+        yield from order.split(size)[: count // size]
+
+
+# What a recipe gives is decided by this code, the architecture's and the data set's; it is part of the key.
+_CODE = [
+    train,
+    _decay_groups,
+    _batches,
+    models.build,
+    initialisers.draw,
+    initialisers.truncated_normal,
+    initialisers.constant,
+    initialisers.fan_in,
+    compute.settle,
+    compute.seed_of,
+    compute.generator,
+]
