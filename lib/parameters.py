@@ -53,7 +53,7 @@ def read_parameters(notebook_py: Path) -> dict[str, Parameter]:
         text = notebook_py.read_text(encoding="utf-8")
     except OSError as error:
         raise StudyError(f"The notebook {notebook_py} cannot be read ({error.strerror}).") from error
-    cells = [body for header, body in percent_cells(text) if "parameters" in _tags(header)]
+    cells = [body for header, body in percent_cells(text) if "parameters" in tags_of(header)]
     if len(cells) != 1:
         raise StudyError(
             f'{notebook_py} has {len(cells)} cells with tags=["parameters"]; it must have exactly one.'
@@ -155,7 +155,8 @@ def percent_cells(text: str) -> Iterator[tuple[str, str]]:
     yield header, "\n".join(body)
 
 
-def _tags(header: str) -> list[str]:
+def tags_of(header: str) -> list[str]:
+    """The tags in a cell's header line."""
     found = re.search(r"tags=(\[[^\]]*\])", header)
     return json.loads(found.group(1)) if found else []
 
