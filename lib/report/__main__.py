@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped; nothing was published.", file=sys.stderr)
+        print("Stopped.", file=sys.stderr)
         return 130
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,10 +33,7 @@ def make_reports(preset: str, root: Path) -> int:
         for study in {run.partition("/")[0] for run in runs}:
             tidy(root / "reports" / preset / study)
         _forget_lost(preset, runs, root)
-        # The child inherits the lock, so that it outlives this process if only this one is killed.
-        code = subprocess.run(
-            [sys.executable, "-m", "snakemake", *_options(preset)], cwd=root, pass_fds=[held], check=False
-        ).returncode
+        code = _snakemake(preset, root, held)
         index = root / "reports" / preset / "index.html"
         if code or not index.exists():
             from lib.report.index import build_index
@@ -44,8 +42,24 @@ def make_reports(preset: str, root: Path) -> int:
     failed = [run for run in runs if (root / "reports" / preset / run / "failed.html").exists()]
     for run in failed:
         print(f"Failed: {run}, see reports/{preset}/{run}/failed.html", file=sys.stderr)
+    if code and not failed:
+        command = f"snakemake --cores 1 --dry-run --config preset={preset}"
+        print(f"Not everything was made; if nothing above says why, {command} does.", file=sys.stderr)
     print(f"Reports: {index}")
-    return 1 if code or failed else 0
+    return 1 if code else 0
+
+
+def _snakemake(preset: str, root: Path, held: int) -> int:
+    # The child inherits the lock, which so outlives this process if only this one is killed.
+    command = [sys.executable, "-m", "snakemake", *_options(preset)]
+    with subprocess.Popen(command, cwd=root, pass_fds=[held], process_group=0) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # Snakemake alone would wait for its jobs to end; each of them cleans up behind itself.
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+            raise
 
 
 def _options(preset: str) -> list[str]:
@@ -64,9 +78,10 @@ def _options(preset: str) -> list[str]:
 
 
 def _forget_lost(preset: str, runs: list[str], root: Path) -> None:
-    """Remove the stamps of runs whose report somebody has deleted, so that it is made again."""
+    """Remove the stamps of runs whose report was deleted, or failed when run by hand: they run again."""
     for run in runs:
-        if not (root / "reports" / preset / run / "index.html").exists():
+        report = root / "reports" / preset / run
+        if not (report / "index.html").exists() or (report / "failed.html").exists():
             (cache_dir(root) / "runs" / preset / f"{run}.done").unlink(missing_ok=True)
 
 
