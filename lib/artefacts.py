@@ -56,9 +56,7 @@ def source_digest(parts: Iterable[ModuleType | type | Callable[..., Any]]) -> st
 
 
 def _is_text(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-    )
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def key_of(config: dict[str, Any], parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
@@ -81,8 +79,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise StudyError(f"{path} could not be written ({error.strerror}); free the disk or choose another folder.")\
-            from error
+        raise StudyError(
+            f"{path} could not be written ({error.strerror}); free the disk or choose another folder."
+        ) from error
 
 
 @contextlib.contextmanager

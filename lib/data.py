@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,6 +56,13 @@ def load(name: str) -> DataSet:
     return function(*arguments)
 
 
+def ensure(name: str) -> None:
+    """Make sure that a data set is on this machine, downloading it if need be; raises `StudyError` as `load`."""
+    function, arguments = loader(name), _LOADERS[name][1]
+    if function is _torchvision:
+        _open_torchvision(*arguments)
+
+
 def check(name: str) -> None:
     """Raise `StudyError` unless a data set of this name is known."""
     if name not in _LOADERS:
@@ -90,20 +98,7 @@ def _mnist_5k() -> DataSet:
 
 def _torchvision(name: str, class_name: str) -> DataSet:
     """The 60 000 + 10 000 images of a torchvision data set with MNIST's file format."""
-    import torchvision
-
-    root = _stage(class_name)
-    maker = getattr(torchvision.datasets, class_name)
-    try:
-        # `download=True` also unpacks files that are already there, without a network.
-        with lock(cache_dir() / f"{class_name}.lock"):
-            train, test = (maker(str(root), train=part, download=True) for part in (True, False))
-    except (OSError, RuntimeError) as error:
-        raise StudyError(
-            f"The data set {name} is not in {data_dir()} and could not be downloaded ({error}); connect to the "
-            f"internet, or put its four .gz files into {class_name}/raw of a folder and name that folder in "
-            "`data_dir` or in the environment variable SALIENCY_DATA."
-        ) from error
+    train, test = _open_torchvision(name, class_name)
     return DataSet(
         name,
         train.data.unsqueeze(1).float() / 255.0,
@@ -111,6 +106,24 @@ def _torchvision(name: str, class_name: str) -> DataSet:
         test.data.unsqueeze(1).float() / 255.0,
         test.targets,
     )
+
+
+def _open_torchvision(name: str, class_name: str) -> list[Any]:
+    """The training and the test part, from the data folder or else downloaded into it."""
+    import torchvision
+
+    root = _stage(class_name)
+    maker = getattr(torchvision.datasets, class_name)
+    try:
+        # `download=True` also unpacks files that are already there, without a network.
+        with lock(cache_dir() / f"{class_name}.lock"):
+            return [maker(str(root), train=part, download=True) for part in (True, False)]
+    except (OSError, RuntimeError) as error:
+        raise StudyError(
+            f"The data set {name} is not in {data_dir()} and could not be downloaded; connect to the internet, or "
+            f"put its four .gz files into {class_name}/raw of a folder and name that folder in `data_dir` or in the "
+            "environment variable SALIENCY_DATA."
+        ) from error
 
 
 def _stage(class_name: str) -> Path:
@@ -143,4 +156,3 @@ def loader(name: str) -> Callable[..., DataSet]:
     """The function that loads a named data set; its code is part of the key of every net trained on it."""
     check(name)
     return _LOADERS[name][0]
-

@@ -1,8 +1,4 @@
-"""Named architectures and, for each, its *units*: what cascading randomization walks.
-
-A unit is a named group of modules that is re-initialised as a whole. Units stand in execution order, from the
-input to the logits; the cascade of Adebayo et al. walks them from the logits down.
-"""
+"""Named architectures and, for each, its units in execution order, its GradCAM layer and its own initialiser."""
 
 from __future__ import annotations
 
@@ -14,9 +10,7 @@ from torch import Tensor, nn
 
 from lib.errors import StudyError
 from lib.initialisers import constant, draw, fan_in, truncated_normal
-
-Units = dict[str, tuple[str, ...]]
-"""Unit name -> names of the modules it owns, in execution order."""
+from lib.units import Units
 
 
 class CNN(nn.Module):
@@ -26,7 +20,12 @@ class CNN(nn.Module):
     Takes (N, 1, 28, 28), gives (N, 10) logits; 3 274 634 parameters.
     """
 
-    units: ClassVar[Units] = {"conv1": ("conv1",), "conv2": ("conv2",), "fc1": ("fc1",), "logits": ("logits",)}
+    units: ClassVar[Units] = {
+        "conv1": ("conv1",),
+        "conv2": ("conv2",),
+        "fc1": ("fc1",),
+        "logits": ("logits",),
+    }
     gradcam_layer: ClassVar[str] = "relu2"
     decayed: ClassVar[tuple[str, ...]] = ("conv1.weight", "conv2.weight", "fc1.weight")
     input_shape: ClassVar[tuple[int, ...]] = (1, 28, 28)
@@ -107,64 +106,3 @@ def build(name: str, generator: torch.Generator) -> nn.Module:
         for parameter_name, parameter in model.named_parameters():
             parameter.copy_(draw(model.own_law, parameter_name, parameter, generator))
     return model
-
-
-def units_of(model: nn.Module, images: Tensor) -> Units:
-    """The units of any model, in execution order.
-
-    A model's attribute ``units`` decides; without one, every module that owns parameters is a unit by itself,
-    in the order in which a forward pass on ``images`` (N, C, H, W) first calls it.
-
-    Raises
-    ------
-    StudyError
-        If a trainable tensor belongs to no unit (a module never called, e.g. an auxiliary head) or to two.
-    """
-    units = getattr(model, "units", None) or _called_modules(model, images)
-    owners: dict[str, list[str]] = {name: [] for name in model.state_dict()}
-    for unit, modules in units.items():
-        for module in modules:
-            for tensor in unit_tensors(model, (module,)):
-                owners[tensor].append(unit)
-    for name, units_with_it in owners.items():
-        if not units_with_it:
-            raise StudyError(
-                f"The tensor {name!r} belongs to no unit, so no step would randomize it; "
-                "give the model an attribute `units` that covers it, or delete the unused module."
-            )
-        if len(units_with_it) > 1:
-            raise StudyError(
-                f"The tensor {name!r} belongs to several units ({', '.join(units_with_it)}); make them disjoint."
-            )
-    return dict(units)
-
-
-def unit_tensors(model: nn.Module, modules: tuple[str, ...]) -> list[str]:
-    """The state-dict names (parameters and buffers) owned by some modules of a model."""
-    prefixes = tuple(f"{module}." for module in modules)
-    names = [name for name in model.state_dict() if name.startswith(prefixes)]
-    if not names:
-        raise StudyError(f"The modules {', '.join(modules)} own no tensor of the model; check the unit's spelling.")
-    return names
-
-
-def _called_modules(model: nn.Module, images: Tensor) -> Units:
-    called: Units = {}
-
-    def note(name: str) -> None:
-        called.setdefault(name, (name,))
-
-    hooks = [
-        module.register_forward_pre_hook(lambda _module, _inputs, name=name: note(name))  # type: ignore[misc]
-        for name, module in model.named_modules()
-        if name and next(module.parameters(recurse=False), None) is not None
-    ]
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(images[:1])
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
-    return called

@@ -55,9 +55,7 @@ def read_parameters(notebook_py: Path) -> dict[str, Parameter]:
         raise StudyError(f"The notebook {notebook_py} cannot be read ({error.strerror}).") from error
     cells = [body for header, body in percent_cells(text) if "parameters" in tags_of(header)]
     if len(cells) != 1:
-        raise StudyError(
-            f'{notebook_py} has {len(cells)} cells with tags=["parameters"]; it must have exactly one.'
-        )
+        raise StudyError(f'{notebook_py} has {len(cells)} cells with tags=["parameters"]; it must have exactly one.')
     try:
         return _read_cell(cells[0])
     except (SyntaxError, StudyError) as error:
@@ -81,9 +79,7 @@ def check_parameters(schema: Mapping[str, Parameter], values: Mapping[str, Any])
         if name not in schema:
             raise StudyError(_unknown(name, schema))
     merged = {name: values.get(name, parameter.default) for name, parameter in schema.items()}
-    return {
-        name: _checked(name, schema[name].annotation, copy.deepcopy(value)) for name, value in merged.items()
-    }
+    return {name: _checked(name, schema[name].annotation, copy.deepcopy(value)) for name, value in merged.items()}
 
 
 def read_params_file(path: Path) -> dict[str, Any]:
@@ -113,9 +109,7 @@ def read_params_file(path: Path) -> dict[str, Any]:
             raise StudyError(f"{path}: the name {name!r} is not text; put it in quotes or choose another.")
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, dict | list) for item in items):
-            raise StudyError(
-                f"{path}: {name} is nested; parameters are flat, so give each value its own name."
-            )
+            raise StudyError(f"{path}: {name} is nested; parameters are flat, so give each value its own name.")
     return content
 
 
@@ -138,9 +132,7 @@ def parse_setting(schema: Mapping[str, Parameter], setting: str) -> tuple[str, A
     try:
         return name, yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise StudyError(
-            f"The value of the setting {setting!r} cannot be read; quote it as in YAML."
-        ) from error
+        raise StudyError(f"The value of the setting {setting!r} cannot be read; quote it as in YAML.") from error
 
 
 def percent_cells(text: str) -> Iterator[tuple[str, str]]:
@@ -166,9 +158,7 @@ def _read_cell(source: str) -> dict[str, Parameter]:
     comments = _comments(source)
     schema: dict[str, Parameter] = {}
     for node in body:
-        if not (
-            isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None
-        ):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):
             raise StudyError(f"line {node.lineno} is not of the form 'name: type = value  # comment'.")
         name, annotation = node.target.id, ast.unparse(node.annotation)
         if annotation not in KINDS:
@@ -178,9 +168,7 @@ def _read_cell(source: str) -> dict[str, Parameter]:
         try:
             default = ast.literal_eval(node.value)
         except ValueError:
-            raise StudyError(
-                f"the default of {name} is not a plain value such as 3, 'text' or [1, 2]."
-            ) from None
+            raise StudyError(f"the default of {name} is not a plain value such as 3, 'text' or [1, 2].") from None
         default = _checked(name, annotation, default)
         comment = comments.get(node.end_lineno or 0, (0, ""))[1] or _comment_above(comments, node.lineno)
         schema[name] = Parameter(name, annotation, default, comment)
@@ -222,9 +210,7 @@ def _checked_scalar(name: str, kind: str, value: Any) -> Any:
     if kind == "float" and type(value) is int:
         return float(value)
     if type(value) is not SCALARS[kind]:
-        raise StudyError(
-            f"{name} is {value!r}, which is {_kind_of(value)}, not {kind}{_advice(kind, value)}."
-        )
+        raise StudyError(f"{name} is {value!r}, which is {_kind_of(value)}, not {kind}{_advice(kind, value)}.")
     if kind == "float" and not math.isfinite(value):
         raise StudyError(f"{name} is {value}; it must be a finite number.")
     return value

@@ -156,7 +156,11 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
         if iteration % _LOG_EVERY == 0 or iteration == recipe.iterations:
             since = iteration - (history[-1]["iteration"] if history else 0)
             history.append(
-                {"iteration": iteration, "loss": loss_sum / since, "accuracy": right / since / recipe.batch_size}
+                {
+                    "iteration": iteration,
+                    "loss": loss_sum / since,
+                    "accuracy": right / since / recipe.batch_size,
+                }
             )
             loss_sum, right = 0.0, 0
         progress.step()
@@ -199,7 +203,7 @@ def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]
     ]
 
 
-def _batches(count: int, size: int, generator: torch.Generator):  # noqa: ANN202
+def _batches(count: int, size: int, generator: torch.Generator):
     """Endless batches of indices: every epoch a new order, a last short batch is left out."""
     if size > count:
         raise StudyError(f"batch_size is {size}, but there are only {count} training images; make it smaller.")

@@ -1,0 +1,126 @@
+"""Attribution methods by name.
+
+A method is written as its name, or ``name(argument=value)`` where it departs from the defaults, in params files,
+scores, ledger and figures alike: ``integrated_gradients``, ``smoothgrad(samples=10)``. A dotted path such as
+``mypkg.mymethod:my_attribution`` names a function of your own.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from lib import compute
+from lib.attributions.base import Method
+from lib.attributions.cam import GradCAM, GuidedGradCAM
+from lib.attributions.controls import Edge, Input, Random
+from lib.attributions.custom import Custom
+from lib.attributions.gradients import Gradient, GradientXInput
+from lib.attributions.noise import SmoothGrad
+from lib.attributions.path import IntegratedGradients
+from lib.attributions.rectified import GuidedBackprop
+from lib.errors import StudyError
+from lib.workspace import Noise, Workspace, chunks, working_copy
+
+METHODS: dict[str, type[Method]] = {
+    cls.label: cls
+    for cls in (
+        Gradient,
+        GradientXInput,
+        IntegratedGradients,
+        SmoothGrad,
+        GuidedBackprop,
+        GradCAM,
+        GuidedGradCAM,
+        Edge,
+        Input,
+        Random,
+    )
+}
+
+CONTROLS = ("edge", "input", "random")
+"""Maps that do not look at the model; they are shown beside the methods and never count as one."""
+
+
+def method(text: str) -> Method:
+    """Turn the written form of a method into the method.
+
+    Raises
+    ------
+    StudyError
+        If the name or an argument is not known, or an argument has the wrong type.
+    """
+    if ":" in text:
+        return Custom.load(text)
+    name, _, arguments = text.partition("(")
+    if name not in METHODS:
+        close = difflib.get_close_matches(name, METHODS, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise StudyError(f"The method {name!r} is not known; {hint}choose from {', '.join(METHODS)}.")
+    cls = METHODS[name]
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    values = {}
+    for part in filter(None, (piece.strip() for piece in arguments.rstrip(")").split(","))):
+        argument, _, written = part.partition("=")
+        if argument not in fields:
+            known = ", ".join(fields) or "none"
+            raise StudyError(f"The method {name} has no argument {argument!r}; it has: {known}.")
+        values[argument] = _value(written, fields[argument].type, f"{name}({argument}=…)")
+    return cls(**values)
+
+
+def _value(written: str, kind: object, where: str) -> object:
+    """Read one argument; words need no quotes."""
+    try:
+        value = ast.literal_eval(written)
+    except (ValueError, SyntaxError):
+        value = written
+    expected = {"int": int, "float": (int, float), "str": str}[str(kind)]
+    if not isinstance(value, expected) or isinstance(value, bool):  # type: ignore[arg-type]
+        raise StudyError(f"{where} got {written!r}, which is not of type {kind}.")
+    return value
+
+
+def methods(texts: Iterable[str]) -> list[Method]:
+    """Turn written forms into methods, refusing one that is named twice."""
+    found = [method(text) for text in texts]
+    names = [each.name for each in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise StudyError(f"The method {name} stands twice in `methods`; name it once.")
+    return found
+
+
+def attribute(
+    model: nn.Module, images: Tensor, targets: Tensor, methods_: Iterable[str], seed: int = 0
+) -> dict[str, Tensor]:
+    """Explain one logit per image by several methods.
+
+    Parameters
+    ----------
+    model : any classifier; it is copied, not changed.
+    images : (N, C, H, W), as the model takes them.
+    targets : (N,) explained classes.
+    methods_ : written forms, e.g. ``["gradient", "integrated_gradients"]``.
+    seed : of the noise.
+
+    Returns
+    -------
+    Method name -> signed, un-normalised maps (N, C, H, W) on the CPU.
+    """
+    compute.settle()
+    chosen = methods(methods_)
+    working = working_copy(model)
+    maps: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
+    for part in chunks(images):
+        ids = list(range(part.start, part.stop))
+        batch, classes = (tensor[part].to(compute.device()) for tensor in (images, targets))
+        workspace = Workspace(working, batch, classes, Noise(ids, tuple(images.shape[1:]), seed))
+        for each in chosen:
+            maps[each.name].append(each(workspace).cpu())
+    return {name: torch.cat(pieces) for name, pieces in maps.items()}

@@ -1,0 +1,64 @@
+"""A method of your own: any importable function of (model, images, targets)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from lib.attributions.base import Method
+from lib.errors import StudyError
+from lib.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Custom(Method):
+    """A function found by its dotted path.
+
+    Attributes
+    ----------
+    path : ``package.module:function``; also the method's name in scores and figures.
+    function : takes the model (frozen, in evaluation mode), images (N, C, H, W) and classes (N,) to maps of the
+        images' shape.
+    """
+
+    label: ClassVar[str] = "custom"
+    path: str
+    function: Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+    @classmethod
+    def load(cls, path: str) -> Custom:
+        """Import the function behind a dotted path."""
+        module, _, name = path.partition(":")
+        try:
+            function = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise StudyError(
+                f"The method {path!r} could not be imported ({error}); write it as package.module:function, with the "
+                "package installed or in the folder you start from."
+            ) from error
+        if not callable(function):
+            raise StudyError(f"{path!r} is not a function; a method takes (model, images, targets) to maps.")
+        return cls(path, function)
+
+    @property
+    def name(self) -> str:
+        """The dotted path."""
+        return self.path
+
+    def check(self, workspace: Workspace) -> None:
+        """Try the function on the workspace and look at the shape of what it gives."""
+        self(workspace)
+
+    def __call__(self, workspace: Workspace) -> Tensor:
+        maps = self.function(workspace.model, workspace.images, workspace.targets)
+        if not isinstance(maps, Tensor) or maps.shape != workspace.images.shape:
+            shape = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+            raise StudyError(
+                f"The method {self.path} gave {shape}; it must give a tensor of the images' shape "
+                f"{tuple(workspace.images.shape)}."
+            )
+        return maps.detach()
