@@ -75,9 +75,7 @@ def _train(options: argparse.Namespace, root: Path) -> int:
     from lib import training
     from lib.report.watch import Watch
 
-    with Watch(
-        f"models/{options.name}", cache_dir(root) / "progress" / "models" / f"{options.name}.txt"
-    ) as watch:
+    with Watch(f"models/{options.name}", cache_dir(root) / "progress" / "models" / f"{options.name}.txt") as watch:
         folder = training.train_named(options.name)
         watch.say(f"trained: {folder}")
     return 0

@@ -93,8 +93,6 @@ def _only_one(path: Path) -> Iterator[int]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(
-                "Reports are being made here already; waiting for that to end.", file=sys.stderr, flush=True
-            )
+            print("Reports are being made here already; waiting for that to end.", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()

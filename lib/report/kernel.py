@@ -46,9 +46,7 @@ def with_parameters(notebook: Path, given: Mapping[str, Any]) -> NotebookNode:
     return book
 
 
-def execute(
-    book: NotebookNode, *, cwd: Path, output: Path, log: Path, environment: Mapping[str, str]
-) -> NotebookNode:
+def execute(book: NotebookNode, *, cwd: Path, output: Path, log: Path, environment: Mapping[str, str]) -> NotebookNode:
     """Execute a notebook with papermill.
 
     Parameters

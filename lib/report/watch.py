@@ -7,7 +7,10 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+
+
+SECONDS_ON_A_TERMINAL = 2.0
+SECONDS_IN_A_FILE = 10.0
 
 
 class Watch:
@@ -19,17 +22,12 @@ class Watch:
     ----------
     label : stands in brackets before each line.
     path : the progress file; it need not exist, and is removed before and after.
-    stream : where to print, default standard error.
-    interval : seconds between looks; default 2 on a terminal, 10 where the lines end up in a file.
     """
 
-    def __init__(
-        self, label: str, path: Path, stream: TextIO | None = None, interval: float | None = None
-    ) -> None:
+    def __init__(self, label: str, path: Path) -> None:
         self.label = label
         self.path = path
-        self.stream = stream or sys.stderr
-        self.interval = interval or (2.0 if self.stream.isatty() else 10.0)
+        self._interval = SECONDS_ON_A_TERMINAL if sys.stderr.isatty() else SECONDS_IN_A_FILE
         self._shown = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -51,10 +49,10 @@ class Watch:
 
     def say(self, text: str) -> None:
         """Print one line of our own."""
-        print(f"[{self.label}] {text}", file=self.stream, flush=True)
+        print(f"[{self.label}] {text}", file=sys.stderr, flush=True)
 
     def _look(self) -> None:
-        while not self._stop.wait(self.interval):
+        while not self._stop.wait(self._interval):
             try:
                 line = self.path.read_text(encoding="utf-8").strip()
             except OSError:
