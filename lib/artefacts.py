@@ -127,6 +127,13 @@ def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
+def discard(kind: str, key: str) -> None:
+    """Forget an artefact, so that it is made again."""
+    folder = cache_dir() / kind / key[:16]
+    with lock(folder.with_name(folder.name + ".lock")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def seal(folder: Path) -> None:
     """Write the checksums of a folder's files into it, and wait until all are on the disk."""
     lines = []

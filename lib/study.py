@@ -1,0 +1,455 @@
+"""What a notebook talks to: checked parameters, trained nets, scores computed once, figures, claims, results."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import io
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from lib import artefacts, attributions, claims, compute, data, models, randomization, sources, training
+from lib.compute import ROOT
+from lib.errors import StudyError
+from lib.parameters import check_parameters, read_parameters
+
+COLUMNS = (
+    ["model", "dataset", "seed", "intervention", "level", "step", "draw", "image", "target"]
+    + ["method", "metric", "against", "value"]
+)  # fmt: skip
+NOT_IN_RESULTS = ("out", "data_dir")
+"""Parameters that say where things lie; they change no number."""
+_DPI = 110
+
+
+def notebook_path(study: str) -> Path:
+    """The source of a study."""
+    path = ROOT / "notebooks" / f"{study}.py"
+    if not path.exists():
+        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.py")))
+        raise StudyError(f"There is no study {study!r}; choose one of {known}.")
+    return path
+
+
+def check(study: str, values: Mapping[str, Any]) -> None:
+    """Refuse values that cannot be run, before any compute.
+
+    Parameters
+    ----------
+    study : the notebook's name.
+    values : all its parameters, already of the right types.
+
+    Raises
+    ------
+    StudyError
+        One sentence about the first problem: an unknown net, data set, method, initialiser or prefix, a method that
+        is not defined for a net's architecture, a number out of range, data that are absent.
+    """
+    notebook_path(study)
+    with _data_dir(values.get("data_dir", "")):
+        recipes = [training.read_recipe(name) for name in values.get("models", [])]
+        for number in ("n_images", "draws", "gallery"):
+            if number in values and values[number] < 1:
+                raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
+        if values.get("gallery", 1) > values.get("n_images", 1):
+            raise StudyError(
+                f"gallery is {values['gallery']}, more than n_images, {values['n_images']}; make it smaller."
+            )
+        if "prefix" in values and values["prefix"] not in randomization.PREFIXES:
+            raise StudyError(f"prefix is {values['prefix']!r}; choose one of {', '.join(randomization.PREFIXES)}.")
+        attributions.methods(values.get("methods", []))
+        for recipe in recipes:
+            model = models.build(recipe.model, compute.generator("check"))
+            image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
+            randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), values.get("methods", []))
+            if "init" in values:
+                randomization.law_named(values["init"], model)
+        for name in {recipe.dataset for recipe in recipes}:
+            data.ensure(name)
+
+
+class _data_dir:
+    """A context in which a non-empty parameter ``data_dir`` stands for the environment variable."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.before = os.environ.get("SALIENCY_DATA")
+
+    def __enter__(self) -> None:
+        if self.folder:
+            os.environ["SALIENCY_DATA"] = str(Path(self.folder).expanduser().resolve())
+
+    def __exit__(self, *_: object) -> None:
+        if self.folder:
+            os.environ.pop("SALIENCY_DATA")
+            if self.before is not None:
+                os.environ["SALIENCY_DATA"] = self.before
+
+
+class Study:
+    """One run of a notebook.
+
+    Parameters
+    ----------
+    name : the notebook's file name without its ending.
+    namespace : the notebook's ``globals()``; parameters are found in it by the names of the parameters cell.
+    """
+
+    def __init__(self, name: str, namespace: Mapping[str, Any]) -> None:
+        self.name = name
+        self.started = time.time()
+        schema = read_parameters(notebook_path(name))
+        self.title = _title(notebook_path(name))
+        self.params = check_parameters(schema, _plain_values(namespace))
+        check(name, self.params)
+        compute.settle()
+        self.preset = os.environ.get("SALIENCY_PRESET", "scratch")
+        self.variant = os.environ.get("SALIENCY_VARIANT", "scratch")
+        out = Path(self.params.get("out") or f"reports/scratch/{name}")
+        self.out = out if out.is_absolute() else ROOT / out
+        self._keys: list[str] = []
+        self._computed: list[dict[str, Any]] = []
+        self._scores: pd.DataFrame | None = None
+        self._maps: dict[str, np.ndarray] = {}
+        self._claims: list[dict[str, Any]] = []
+        with _data_dir(self.params.get("data_dir", "")):
+            self.nets = [training.load_named(net) for net in self.params.get("models", [])]
+            self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
+
+    def examples(self, net: training.TrainedNet, count: int) -> tuple[Tensor, Tensor, list[int]]:
+        """Test images of a net, spread evenly over the classes: images, explained classes, numbers in the test set.
+
+        The explained class is the one that the trained net predicts, held fixed whatever happens to the net.
+        """
+        dataset = self._data[net.recipe.dataset]
+        chosen = data.balanced(dataset.test_labels, count)
+        images = dataset.test_images[chosen]
+        return images, randomization.explained_classes(net.model, images), chosen.tolist()
+
+    def scores(self, function: Callable[..., pd.DataFrame], methods: list[str], **settings: Any) -> pd.DataFrame:
+        """Compute the scores of all nets, or find them: in the cache, or in a published report whose key still fits.
+
+        Parameters
+        ----------
+        function : e.g. `lib.randomization.randomization_scores`; called as ``function(model, images, targets,
+            methods, image_ids=…, background=…, **settings)`` for every net, on ``n_images`` test images.
+
+        Returns
+        -------
+        The table as it is stored, with the columns `COLUMNS`.
+        """
+
+        def make(folder: Path) -> None:
+            tables = []
+            for net in self.nets:
+                images, targets, ids = self.examples(net, self.params["n_images"])
+                background = self._data[net.recipe.dataset].background
+                table = function(net.model, images, targets, methods, image_ids=ids, background=background, **settings)
+                tables += [_named(table, net), _named(self._accuracy(net), net)]
+            artefacts.write_atomically(folder / "scores.csv.gz", pack_scores(pd.concat(tables, ignore_index=True)))
+
+        folder = self._find_or_make("scores", function, methods, settings, make)
+        self._scores = read_scores(folder / "scores.csv.gz")
+        return self._scores
+
+    def maps(self, function: Callable[..., dict[str, Tensor]], methods: list[str], count: int, **settings: Any) -> Any:
+        """Compute the maps of a few images for the galleries, or find them as `scores` does.
+
+        Returns
+        -------
+        A mapping ``"<net>/<method>"`` -> (steps, N, H, W) and ``"<net>/images"`` -> (N, C, H, W), float32.
+        """
+
+        def make(folder: Path) -> None:
+            arrays = {}
+            for net in self.nets:
+                images, targets, ids = self.examples(net, self.params["n_images"])
+                few = torch.linspace(0, len(images) - 1, count).round().long()
+                chosen = [ids[i] for i in few.tolist()]
+                found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
+                arrays |= {f"{net.name}/{method}": maps.numpy() for method, maps in found.items()}
+                arrays[f"{net.name}/images"] = images[few].numpy()
+            # Half precision is enough to look at; scaled first, since maps of random nets can be tiny.
+            packed = io.BytesIO()
+            np.savez_compressed(packed, **{name: _half(value) for name, value in arrays.items()})
+            artefacts.write_atomically(folder / "maps.npz", packed.getvalue())
+
+        folder = self._find_or_make("maps", function, methods, settings | {"count": count}, make)
+        with np.load(folder / "maps.npz") as stored:
+            self._maps = {name: stored[name].astype(np.float32) for name in stored.files}
+        self._maps_file = folder / "maps.npz"
+        return self._maps
+
+    def _find_or_make(
+        self, kind: str, function: Callable[..., Any], methods: list[str], settings: dict[str, Any],
+        make: Callable[[Path], None],
+    ) -> Path:  # fmt: skip
+        config = {
+            "study": self.name,
+            "function": function.__qualname__,
+            "methods": methods,
+            "settings": settings,
+            "n_images": self.params["n_images"],
+            "nets": [[net.name, net.key] for net in self.nets],
+            "threads": compute.THREADS,
+        }
+        code = sources.closure([function, *(type(each) for each in attributions.methods(methods))])
+        key = artefacts.key_of(config, code)
+        self._keys.append(key)
+        published = self._published(kind, key)
+        if published is not None:
+            self._computed.append(json.loads((published / "run.json").read_text())["computed"][kind])
+            return published
+
+        def make_and_note(folder: Path) -> None:
+            started = time.time()
+            make(folder)
+            note = _circumstances() | {"seconds": round(time.time() - started, 1)}
+            artefacts.write_atomically(folder / "computed.json", json.dumps(note, indent=1, sort_keys=True).encode())
+
+        if os.environ.get("FRESH"):
+            artefacts.discard(kind, key)
+        folder = artefacts.artefact(kind, key, make_and_note)
+        self._computed.append(json.loads((folder / "computed.json").read_text()))
+        return folder
+
+    def _published(self, kind: str, key: str) -> Path | None:
+        """The folder of a published report of this study that holds these very numbers."""
+        if os.environ.get("FRESH"):
+            return None
+        for path in sorted((ROOT / "reports").glob(f"*/{self.name}/*/results.json")):
+            results = json.loads(path.read_text())
+            if results.get("keys", {}).get(kind) == key and _complete(path.parent, results, kind):
+                return path.parent
+        return None
+
+    def _accuracy(self, net: training.TrainedNet) -> pd.DataFrame:
+        """Whether each test image is classified rightly, as scores."""
+        dataset = self._data[net.recipe.dataset]
+        right = training.correct(net.model, dataset.test_images, dataset.test_labels)
+        return pd.DataFrame(
+            {
+                "intervention": "none",
+                "level": "none",
+                "step": 0,
+                "draw": -1,
+                "image": range(len(right)),
+                "target": dataset.test_labels.numpy(),
+                "method": "none",
+                "metric": "accuracy",
+                "against": "none",
+                "value": right.double().numpy(),
+            }
+        )
+
+    def figure(self, figure: Figure, name: str, caption: str, alt: str) -> None:
+        """Show a figure with its caption.
+
+        Parameters
+        ----------
+        name : the figure's address in the report, e.g. ``curves-abs``.
+        caption : states the finding first, then how to read the figure.
+        alt : describes the picture to who cannot see it.
+        """
+        if not caption.strip() or not alt.strip():
+            raise StudyError(f"The figure {name} needs a caption and an alternative text.")
+        packed = io.BytesIO()
+        figure.savefig(packed, format="png", dpi=_DPI, metadata={"Software": None}, bbox_inches="tight")
+        matplotlib.pyplot.close(figure)
+        source = f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
+        _show_html(
+            f'<figure id="{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        )
+
+    def table(self, table: pd.DataFrame, caption: str, digits: int = 2) -> None:
+        """Show a table with its caption; numbers to so many digits."""
+        body = table.to_html(float_format=lambda value: f"{value:.{digits}f}", na_rep="–", border=0)
+        _show_html(f"<figure>{body}<figcaption>{html.escape(caption)}</figcaption></figure>")
+
+    def claims(self, scores: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
+        """Decide claims by the ledger's rules.
+
+        Parameters
+        ----------
+        scores : this run's.
+        figures : claim id -> address of the figure that shows it.
+
+        Returns
+        -------
+        A table of verdicts, indexed by claim.
+        """
+        self._claims = [claims.decide(each, scores) | {"figure": figure} for each, figure in figures.items()]
+        rows = [
+            {
+                "claim": claim["id"],
+                "expected": claim["expected"],
+                "verdict": claim["verdict"],
+                "second reading": claim["second_verdict"] or "–",
+                "decided by": claim["statistic"] or "–",
+                "value": claim["value"],
+                "interval": "–" if claim["interval"] is None else _interval(claim["interval"]),
+            }
+            for claim in self._claims
+        ]
+        return pd.DataFrame(rows).set_index("claim")
+
+    def save(self) -> None:
+        """Write results.json, run.json, scores.csv.gz and maps.npz to the run's folder."""
+        if self._scores is None:
+            raise StudyError("There is nothing to save; call study.scores first.")
+        packed = pack_scores(self._scores)
+        results = {
+            "study": self.name,
+            "title": self.title,
+            "variant": self.variant,
+            "preset": self.preset,
+            "params": {name: value for name, value in self.params.items() if name not in NOT_IN_RESULTS},
+            "claims": self._claims,
+            "key": self._keys[0],
+            "keys": dict(zip(("scores", "maps"), self._keys, strict=False)),
+            "digest": artefacts.sha256(gzip.decompress(packed)),
+        }
+        computed = dict(zip(("scores", "maps"), self._computed, strict=False))
+        run = _circumstances() | {
+            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.time() - self.started, 1),
+            "compute_seconds": sum(each["seconds"] for each in self._computed),
+            "computed": computed,
+            "peak_memory_gb": round(compute.peak_memory_gb(), 2),
+        }
+        artefacts.write_atomically(self.out / "scores.csv.gz", packed)
+        if self._maps:
+            artefacts.write_atomically(self.out / "maps.npz", self._maps_file.read_bytes())
+        for file, content in (("run.json", run), ("results.json", results)):
+            text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+            artefacts.write_atomically(self.out / file, text.encode())
+
+
+def pack_scores(scores: pd.DataFrame) -> bytes:
+    """Scores as a compressed CSV whose bytes depend on the numbers alone."""
+    table = scores[COLUMNS].astype({name: str for name in COLUMNS if scores[name].dtype == "category"})
+    table = table.sort_values(COLUMNS[:-1], kind="stable")
+    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return gzip.compress(text.encode(), compresslevel=6, mtime=0)
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """Read scores; columns of words become categories."""
+    words = ["model", "dataset", "intervention", "level", "method", "metric", "against"]
+    # "none" is a word here, not a missing value.
+    table = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]}, dtype=dict.fromkeys(words, "category"))
+    return table[COLUMNS]
+
+
+def load_scores(folder: Path | str) -> pd.DataFrame:
+    """The scores of a report folder, with the run's constant parameters as columns."""
+    folder = Path(folder)
+    params = json.loads((folder / "results.json").read_text())["params"]
+    constant = {name: value for name, value in params.items() if isinstance(value, str | int | float)}
+    return read_scores(folder / "scores.csv.gz").assign(**constant)
+
+
+def _named(table: pd.DataFrame, net: training.TrainedNet) -> pd.DataFrame:
+    return table.assign(model=net.recipe.model, dataset=net.recipe.dataset, seed=net.recipe.seed)
+
+
+def _half(array: np.ndarray) -> np.ndarray:
+    scale = np.abs(array).max()
+    return (array / scale if scale > 0 else array).astype(np.float16)
+
+
+def _plain_values(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """What a user may have set: plain values under public names (not modules, functions or Jupyter's own)."""
+    jupyter = {"In", "Out"}
+    plain = (str, int, float, bool, list, dict)
+    return {
+        name: value
+        for name, value in namespace.items()
+        if not name.startswith("_") and name not in jupyter and isinstance(value, plain)
+    }
+
+
+def _title(notebook: Path) -> str:
+    """The first heading of a notebook."""
+    lines = notebook.read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("# # ") for line in lines if line.startswith("# # "))
+
+
+def _complete(folder: Path, results: dict[str, Any], kind: str) -> bool:
+    """Whether a published folder holds what its results speak of, undamaged."""
+    if kind == "maps":
+        return (folder / "maps.npz").exists()
+    path = folder / "scores.csv.gz"
+    try:
+        return artefacts.sha256(gzip.decompress(path.read_bytes())) == results["digest"]
+    except (OSError, EOFError):
+        return False
+
+
+def _circumstances() -> dict[str, Any]:
+    """Where and with what this process computes."""
+    import torchvision
+
+    device = compute.device()
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "threads": compute.THREADS,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "numpy": np.__version__,
+        },
+        "commit": _commit(),
+        "made_by": "notebook" if _in_notebook() else "script",
+    }
+
+
+def _commit() -> str:
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "lib", "notebooks", "params"], cwd=ROOT, capture_output=True, text=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def _interval(interval: list[float | None]) -> str:
+    return "[" + ", ".join("–" if bound is None else f"{bound:.3f}" for bound in interval) + "]"
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return get_ipython() is not None
+
+
+def _show_html(text: str) -> None:
+    if _in_notebook():
+        from IPython.display import HTML, display
+
+        display(HTML(text))
