@@ -40,7 +40,7 @@ NOTEBOOK = """\
 n: int = 1  # number of parts
 event: str = ""  # what goes wrong
 models: list[str] = []  # trained nets
-out: str = "reports/scratch/01_tiny"  # folder of the results
+out: str = ""  # folder of the results
 
 # %%
 import json
@@ -66,6 +66,8 @@ if event == "refusal":
     raise StudyError("The net is missing; train it.")
 
 # %%
+# As lib.study.Study("01_tiny", globals()) does it.
+out = out or "reports/scratch/01_tiny"
 preset, variant = os.environ.get("SALIENCY_PRESET"), os.environ.get("SALIENCY_VARIANT")
 results = {"study": "01_tiny", "preset": preset or "scratch", "variant": variant or "01_tiny"}
 results |= {"title": "Is it?", "params": {"n": n}, "claims": [], "key": "k", "digest": "d"}
@@ -288,12 +290,48 @@ def test_a_notebook_run_by_hand_is_rendered_where_its_results_are(project, tmp_p
     assert "is not a notebook that can be read" in capfd.readouterr().err
 
 
+FAKES = {
+    # What the Snakefile calls, without the seconds that kernels and torch take.
+    "study.py": "def check(study, values): pass",
+    "training.py": """
+from pathlib import Path
+def train_named(name):
+    Path("trained").mkdir(exist_ok=True)
+    Path("trained", name).touch()
+""",
+    "report/run.py": """
+from pathlib import Path
+class RunFailed(Exception): pass
+def run_study(run):
+    assert all(Path("trained", name).exists() for name in run.params["models"])
+    run.report.mkdir(parents=True, exist_ok=True)
+    failed = run.report / "failed.html"
+    failed.unlink(missing_ok=True)
+    if run.params["n"] == 0:
+        failed.touch()
+        raise RunFailed(f"{run.name} failed: division by zero.")
+    with (run.report / "index.html").open("a") as file:
+        file.write("made\\n")
+""",
+    "report/index.py": """
+def build_index(preset, root):
+    index = root / "reports" / preset / "index.html"
+    index.write_text("index")
+    return index
+""",
+}
+
+
 @pytest.fixture
 def clone(project, monkeypatch) -> Project:
-    """A project that brings its own copy of the library and of the Snakefile."""
+    """A project that brings its own copy of the Snakefile and of the library, with quick fakes."""
     shutil.copytree(ROOT / "lib", project.root / "lib", ignore=shutil.ignore_patterns("__pycache__"))
-    (project.root / "lib" / "study.py").write_text("def check(study, values):\n    pass\n")
+    for name, text in FAKES.items():
+        (project.root / "lib" / name).write_text(text)
     shutil.copy(ROOT / "Snakefile", project.root)
+    recipe = project.root / "params" / "quick" / "models" / "net.yml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text("seed: 0")
     monkeypatch.setenv("PYTHONPATH", str(project.root))
     return project
 
@@ -303,32 +341,51 @@ def test_all_reports_of_a_preset(clone, capfd):
         command = [sys.executable, "-m", "lib.report", "all", "quick"]
         return subprocess.run(command, cwd=clone.root, check=False).returncode
 
-    good, other = clone.report / "index.html", clone.report.with_name("b") / "index.html"
-    clone.params("n: 2")
+    def made(variant: str) -> int:
+        path = clone.report.with_name(variant) / "index.html"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    # A failing run does not keep the others, nor the index, from being made; nets are trained first.
+    clone.params("models: [net, net-from-a-package]\nn: 2")
+    (clone.root / "trained").mkdir()
+    (clone.root / "trained" / "net-from-a-package").touch()
     clone.params("n: 0", variant="b")
     assert make() == 1
     said = capfd.readouterr()
-    index = clone.root / "reports" / "quick" / "index.html"
-    assert said.out == f"Reports: {index}\n"
-    assert f"Failed: {STUDY}/b, see reports/quick/{STUDY}/b/failed.html" in said.err
-    assert index.exists() and good.exists() and not other.exists()
+    assert said.out == f"Reports: {clone.root / 'reports' / 'quick' / 'index.html'}\n"
+    assert f"{STUDY}/b failed: division by zero.\n" in said.err
+    assert f"Failed: {STUDY}/b, see reports/quick/{STUDY}/b/failed.html\n" in said.err
+    assert (clone.root / "reports" / "quick" / "index.html").exists()
+    assert (made("a"), made("b")) == (1, 0)
 
-    made = good.stat().st_ino
+    # Only what failed runs again.
     clone.params("n: 3", variant="b")
     assert make() == 0
-    assert other.exists() and good.stat().st_ino == made
+    assert (made("a"), made("b")) == (1, 1)
 
-    started = time.monotonic()
+    # Nothing has changed: nothing is done, and soon.
     capfd.readouterr()
+    started = time.monotonic()
     assert make() == 0
     assert time.monotonic() - started < 20
+    assert (made("a"), made("b")) == (1, 1)
     assert capfd.readouterr().err == ""
+
+    # A report that was deleted, a library that was edited.
+    shutil.rmtree(clone.report)
+    assert make() == 0
+    assert (made("a"), made("b")) == (1, 1)
+    with (clone.root / "lib" / "errors.py").open("a") as file:
+        file.write("# edited\n")
+    assert make() == 0
+    assert (made("a"), made("b")) == (2, 2)
 
 
 def test_a_second_call_waits_for_the_first(clone, capfd, tmp_path):
     from lib.report.batch import _only_one
 
-    script = f"from pathlib import Path; from lib.report.batch import _only_one as o; o(Path({str(tmp_path / 'l')!r})).__enter__()"
+    path = str(tmp_path / "l")
+    script = f"from pathlib import Path; from lib.report.batch import _only_one; _only_one(Path({path!r})).__enter__()"
     with _only_one(tmp_path / "l"):
         second = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
         assert second.stderr is not None

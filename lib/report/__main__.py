@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import signal
 import sys
 import tempfile
@@ -91,7 +92,7 @@ def _render(options: argparse.Namespace, root: Path) -> int:
         book = nbformat.read(options.notebook, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError) as error:
         raise StudyError(f"{options.notebook} is not a notebook that can be read ({error}).") from error
-    folder = root / _out_of(book, options.notebook)
+    folder = _folder_of(book, options.notebook, root)
     files: dict[str, Any] = {}
     for name in ("results.json", "run.json"):
         try:
@@ -108,8 +109,8 @@ def _render(options: argparse.Namespace, root: Path) -> int:
     return 0
 
 
-def _out_of(book: Any, path: Path) -> str:
-    """The value of the parameter ``out`` in an executed notebook."""
+def _folder_of(book: Any, path: Path, root: Path) -> Path:
+    """Where an executed notebook has put its results: its parameter ``out``, as `lib.study` reads it."""
     out = None
     for cell in book.cells:
         if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])):
@@ -119,7 +120,8 @@ def _out_of(book: Any, path: Path) -> str:
                     out = ast.literal_eval(node.value)  # type: ignore[attr-defined]
     if not isinstance(out, str):
         raise StudyError(f"{path} has no parameter 'out'; render a notebook of this study after running it.")
-    return out
+    study = re.search(r"\bStudy\(\s*[\"']([^\"']+)", "\n".join(cell.source for cell in book.cells))
+    return root / (out or (f"reports/scratch/{study[1]}" if study else ""))
 
 
 def _index(options: argparse.Namespace, root: Path) -> int:

@@ -79,10 +79,13 @@ def _options(preset: str) -> list[str]:
 
 def _forget_lost(preset: str, runs: list[str], root: Path) -> None:
     """Remove the stamps of runs whose report was deleted, or failed when run by hand: they run again."""
+    stamps = cache_dir(root) / "runs" / preset
     for run in runs:
         report = root / "reports" / preset / run
         if not (report / "index.html").exists() or (report / "failed.html").exists():
-            (cache_dir(root) / "runs" / preset / f"{run}.done").unlink(missing_ok=True)
+            (stamps / f"{run}.done").unlink(missing_ok=True)
+            # Snakemake does not miss what only leads to a file that is up to date.
+            (stamps / "index.done").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -55,17 +55,14 @@ def find_runs(preset: str, root: Path) -> list[Run]:
             about=_json(folder / "run.json"),
         )
         for folder in folders
-        if not folder.name.startswith(".")
-        and any((folder / name).exists() for name in ("results.json", "failed.html"))
+        if not folder.name.startswith(".") and any((folder / name).exists() for name in ("results.json", "failed.html"))
     ]
 
 
 def load_all_scores(runs: list[Run]) -> pd.DataFrame:
     """Read the scores of all runs into one table."""
     tables = [
-        pd.read_csv(
-            path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values={"value": [""]}
-        )
+        pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values={"value": [""]})
         for run in runs
         if (path := run.folder / "scores.csv.gz").exists()
     ]
@@ -78,7 +75,8 @@ def decide_all(scores: pd.DataFrame) -> list[Claim]:
 
     entries = claims.ledger()
     if scores.empty:
-        return [{**entry, "verdict": "not tested"} for entry in entries.values()]
+        # In the ledger, parts are rules; in a decided claim they are measurements, of which there are none.
+        return [{**entry, "parts": [], "verdict": "not tested"} for entry in entries.values()]
     return [{**entry, **claims.decide(name, scores)} for name, entry in entries.items()]
 
 

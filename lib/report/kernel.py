@@ -101,7 +101,7 @@ def _kernel_manager(folder: Path, environment: dict[str, str], raw: BinaryIO) ->
         def __init__(self, **options: Any) -> None:
             super().__init__(**options, transport="ipc", connection_file=str(folder / "kernel.json"))
 
-        async def start_kernel(self, **options: Any) -> None:
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             await super().start_kernel(**options, stdout=raw, stderr=raw)
 
         @property

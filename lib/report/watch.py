@@ -8,7 +8,6 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-
 SECONDS_ON_A_TERMINAL = 2.0
 SECONDS_IN_A_FILE = 10.0
 
