@@ -17,7 +17,7 @@ from lib.parameters import read_params_file
 
 PRESET = config.get("preset", "quick")
 REPORT = f"{quote(sys.executable)} -m lib.report"
-STAMPS = os.path.join(os.environ.get("SALIENCY_CACHE", ".cache"), "runs")
+STAMPS = os.path.join(os.environ.get("SALIENCY_CACHE") or ".cache", "runs")
 
 RUNS = sorted(path.relative_to(f"params/{PRESET}").with_suffix("").as_posix()
               for path in Path("params", PRESET).glob("*/*.yml") if path.parent.name != "models")
