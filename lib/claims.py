@@ -65,7 +65,7 @@ def decide(claim_id: str, scores: pd.DataFrame) -> dict[str, Any]:
     second = [part for part in parts if part["second"]]
     verdict = _combine(first)
     deciding = _deciding(first, verdict)
-    numbers = ("value", "interval", "n", "draws", "threshold")
+    numbers = ("value", "interval", "n", "draws", "threshold", "holds")
     described = ("id", "source", "wording", "rule", "expected", "confidence", "experiment")
     return {
         **{name: row[name] for name in described},
@@ -105,7 +105,8 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
                     "draws": estimate.draws,
                     "undefined": _number(estimate.undefined),
                     "mean_absolute": _number(np.nanmean(np.abs(table.to_numpy()))) if estimate.images else None,
-                    "threshold": _threshold_text(rule),
+                    "threshold": [bound for bound in _bounds(rule) if np.isfinite(bound)],
+                    "holds": _threshold_text(rule),
                     "verdict": _judge(estimate, rule),
                     "_margin": _margin(estimate, rule),
                 }

@@ -74,9 +74,8 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
     columns : names of the stages.
     signed : show signs on a diverging map centred at 0, else absolute values on a sequential one.
     """
-    figure, axes = plt.subplots(
-        len(maps), len(columns), figsize=(1.15 * len(columns) + 1.6, 1.12 * len(maps) + 0.5), squeeze=False
-    )
+    size = (1.1 * len(columns), 1.1 * len(maps))
+    figure, axes = plt.subplots(len(maps), len(columns), figsize=size, squeeze=False)
     for row, (method, stages) in zip(axes, maps.items(), strict=True):
         for axis, picture in zip(row, stages, strict=True):
             limit = np.percentile(np.abs(picture), _CLIP) or np.abs(picture).max() or 1.0
@@ -90,7 +89,7 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
         row[0].set_ylabel(spoken(method), rotation=0, ha="right", va="center")
     for axis, name in zip(axes[0], columns, strict=True):
         axis.set_title(name, fontsize=10)
-    figure.subplots_adjust(wspace=0.05, hspace=0.05)
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.06, hspace=0.06)
     return figure
 
 
@@ -125,7 +124,7 @@ def cascade_curves(
             axis.plot(curve.step, curve.value, label=spoken(method), markersize=5, linewidth=1.6, **looks[method])
         axis.set_title(METRICS[metric], fontsize=10)
         axis.set_xticks(range(len(stages)), stages)
-        axis.set_ylim(-0.15, 1.05)
+        axis.set_ylim(min(-0.15, axis.get_ylim()[0]), 1.05)
         axis.set_xlabel("randomized down to")
         sns.despine(ax=axis)
     axes[0][0].set_ylabel("similarity to the intact model's map")
@@ -181,7 +180,9 @@ def beside_nulls(scores: pd.DataFrame, methods: Sequence[str], metric: str) -> F
     axis.set_axisbelow(True)
     axis.set_xlim(-0.1, 1.05)
     axis.set_xlabel(f"similarity, {METRICS[metric]}")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.42, 1.0 + 1.1 / len(methods) + 0.08), ncols=2, frameon=False, fontsize=9)
+    axis.legend(
+        loc="upper center", bbox_to_anchor=(0.42, 1.0 + 1.1 / len(methods) + 0.08), ncols=2, frameon=False, fontsize=9
+    )
     sns.despine(ax=axis, left=True)
     return figure
 
@@ -191,3 +192,14 @@ def stage_names(scores: pd.DataFrame) -> list[str]:
     cascade = scores[scores.intervention == "cascade"]
     units = cascade[cascade.step > 0].drop_duplicates("step").sort_values("step")
     return ["intact", *units.level.astype(str)]
+
+
+def in_words(scores: pd.DataFrame, methods: Sequence[str], metric: str, against: str = "original") -> str:
+    """Means by method for a caption: after the first → after the last step, or one number for a null at step 0."""
+    chosen = scores[(scores.intervention == "cascade") & (scores.against == against) & (scores.metric == metric)]
+    steps = sorted({1, int(chosen.step.max())} & set(chosen.step)) or [0]
+    parts = []
+    for method in methods:
+        values = [chosen[(chosen.method == method) & (chosen.step == step)].value.mean() for step in steps]
+        parts.append(f"{spoken(method)} " + " → ".join(f"{value:.2f}" for value in values))
+    return ", ".join(parts)

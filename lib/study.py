@@ -8,8 +8,6 @@ import html
 import io
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -24,14 +22,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lib import artefacts, attributions, claims, compute, data, models, randomization, sources, training
+from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
 from lib.errors import StudyError
 from lib.parameters import check_parameters, read_parameters
+from lib.scores import pack_scores, read_scores
 
-COLUMNS = (
-    ["model", "dataset", "seed", "intervention", "level", "step", "draw", "image", "target"]
-    + ["method", "metric", "against", "value"]
-)  # fmt: skip
 NOT_IN_RESULTS = ("out", "data_dir")
 """Parameters that say where things lie; they change no number."""
 _DPI = 110
@@ -168,22 +164,20 @@ class Study:
         return self._scores
 
     def maps(self, function: Callable[..., dict[str, Tensor]], methods: list[str], count: int, **settings: Any) -> Any:
-        """Compute the maps of a few images for the galleries, or find them as `scores` does.
+        """Compute the first net's maps of a few images for the galleries, or find them as `scores` does.
 
         Returns
         -------
-        A mapping ``"<net>/<method>"`` -> (steps, N, H, W) and ``"<net>/images"`` -> (N, C, H, W), float32.
+        A mapping method -> (stages, N, H, W), float32, each divided by its largest absolute value.
         """
 
         def make(folder: Path) -> None:
-            arrays = {}
-            for net in self.nets:
-                images, targets, ids = self.examples(net, self.params["n_images"])
-                few = torch.linspace(0, len(images) - 1, count).round().long()
-                chosen = [ids[i] for i in few.tolist()]
-                found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
-                arrays |= {f"{net.name}/{method}": maps.numpy() for method, maps in found.items()}
-                arrays[f"{net.name}/images"] = images[few].numpy()
+            net = self.nets[0]
+            images, targets, ids = self.examples(net, self.params["n_images"])
+            few = torch.linspace(0, len(images) - 1, count).round().long()
+            chosen = [ids[i] for i in few.tolist()]
+            found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
+            arrays = {method: maps.numpy() for method, maps in found.items()}
             # Half precision is enough to look at; scaled first, since maps of random nets can be tiny.
             packed = io.BytesIO()
             np.savez_compressed(packed, **{name: _half(value) for name, value in arrays.items()})
@@ -219,7 +213,7 @@ class Study:
         def make_and_note(folder: Path) -> None:
             started = time.time()
             make(folder)
-            note = _circumstances() | {"seconds": round(time.time() - started, 1)}
+            note = circumstances() | {"seconds": round(time.time() - started, 1)}
             artefacts.write_atomically(folder / "computed.json", json.dumps(note, indent=1, sort_keys=True).encode())
 
         if os.environ.get("FRESH"):
@@ -256,6 +250,19 @@ class Study:
                 "value": right.double().numpy(),
             }
         )
+
+    def accuracies(self) -> pd.DataFrame:
+        """Accuracy of every net on its training and its held-out images."""
+        rows = {
+            net.name: {
+                "training images": len(self._data[net.recipe.dataset].train_labels),
+                "accuracy on them": net.train_accuracy,
+                "held-out images": len(self._data[net.recipe.dataset].test_labels),
+                "accuracy on those": net.test_accuracy,
+            }
+            for net in self.nets
+        }
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def figure(self, figure: Figure, name: str, caption: str, alt: str) -> None:
         """Show a figure with its caption.
@@ -326,7 +333,7 @@ class Study:
             "digest": artefacts.sha256(gzip.decompress(packed)),
         }
         computed = dict(zip(("scores", "maps"), self._computed, strict=False))
-        run = _circumstances() | {
+        run = circumstances() | {
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 1),
             "compute_seconds": sum(each["seconds"] for each in self._computed),
@@ -339,30 +346,6 @@ class Study:
         for file, content in (("run.json", run), ("results.json", results)):
             text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
             artefacts.write_atomically(self.out / file, text.encode())
-
-
-def pack_scores(scores: pd.DataFrame) -> bytes:
-    """Scores as a compressed CSV whose bytes depend on the numbers alone."""
-    table = scores[COLUMNS].astype({name: str for name in COLUMNS if scores[name].dtype == "category"})
-    table = table.sort_values(COLUMNS[:-1], kind="stable")
-    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-    return gzip.compress(text.encode(), compresslevel=6, mtime=0)
-
-
-def read_scores(path: Path) -> pd.DataFrame:
-    """Read scores; columns of words become categories."""
-    words = ["model", "dataset", "intervention", "level", "method", "metric", "against"]
-    # "none" is a word here, not a missing value.
-    table = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]}, dtype=dict.fromkeys(words, "category"))
-    return table[COLUMNS]
-
-
-def load_scores(folder: Path | str) -> pd.DataFrame:
-    """The scores of a report folder, with the run's constant parameters as columns."""
-    folder = Path(folder)
-    params = json.loads((folder / "results.json").read_text())["params"]
-    constant = {name: value for name, value in params.items() if isinstance(value, str | int | float)}
-    return read_scores(folder / "scores.csv.gz").assign(**constant)
 
 
 def _named(table: pd.DataFrame, net: training.TrainedNet) -> pd.DataFrame:
@@ -402,54 +385,12 @@ def _complete(folder: Path, results: dict[str, Any], kind: str) -> bool:
         return False
 
 
-def _circumstances() -> dict[str, Any]:
-    """Where and with what this process computes."""
-    import torchvision
-
-    device = compute.device()
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": compute.THREADS,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
-            "numpy": np.__version__,
-        },
-        "commit": _commit(),
-        "made_by": "notebook" if _in_notebook() else "script",
-    }
-
-
-def _commit() -> str:
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "lib", "notebooks", "params"], cwd=ROOT, capture_output=True, text=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
-
-
 def _interval(interval: list[float | None]) -> str:
     return "[" + ", ".join("–" if bound is None else f"{bound:.3f}" for bound in interval) + "]"
 
 
-def _in_notebook() -> bool:
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return get_ipython() is not None
-
-
 def _show_html(text: str) -> None:
-    if _in_notebook():
+    if in_notebook():
         from IPython.display import HTML, display
 
         display(HTML(text))

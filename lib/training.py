@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +18,7 @@ from lib import artefacts, compute, data, initialisers, models
 from lib.compute import ROOT, generator
 from lib.errors import StudyError
 from lib.progress import Progress
+from lib.scores import of_net
 
 _LOG_EVERY = 250
 
@@ -58,6 +60,10 @@ class TrainedNet:
     key: str
     train_accuracy: float
     test_accuracy: float
+
+    def of(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Pick this net's rows out of a table of scores."""
+        return of_net(scores, self.recipe.model, self.recipe.dataset, self.recipe.seed)
 
 
 def recipe_files() -> dict[str, Path]:

@@ -43,6 +43,7 @@ out: str = ""  # where results go; empty: reports/scratch/01_model_randomization
 from lib import figures, similarity
 from lib.randomization import cascade, law_named, manifest, randomization_maps, randomization_scores
 from lib.released import beside_released
+from lib.scores import means
 from lib.study import Study
 from lib.units import units_of
 
@@ -96,29 +97,26 @@ stages = figures.stage_names(scores)
 
 # %%
 for number in range(gallery):
-    grid = {method: maps[f"{net.name}/{method}"][:, number] for method in methods}
     study.figure(
-        figures.map_grid(grid, stages, signed=False),
+        figures.map_grid({method: maps[method][:, number] for method in methods}, stages, signed=False),
         f"maps-abs-{number}",
-        "Products with the input still show the digit when nothing learned is left; so does the input itself. "
-        f"Absolute maps of {net.name}, each scaled by its own 99th percentile; columns: randomized down to that unit.",
-        "Grid of saliency maps, one row per method, one column per stage of randomization; the rows of Gradient times "
-        "input, integrated gradients, edges and input keep the shape of the digit in every column.",
+        "A product with the input shows the digit whatever the net has become, because it is zero wherever the image is; "
+        f"so does the input itself. Absolute maps of {net.name}, each scaled by its own 99th percentile.",
+        "Grid of absolute saliency maps, one row per method or control, one column per stage of randomization.",
     )
 
 # %% [markdown]
-# The same maps with their signs: red speaks for the class, blue against it. Watch the products with the input. The
-# digit's shape stays, because a product is zero wherever the image is, but red and blue are shuffled.
+# The same maps with their signs: red speaks for the class, blue against it. Follow the products with the input from
+# left to right: the shape stays, but does red stay red?
 
 # %%
-grid = {method: maps[f"{net.name}/{method}"][:, 0] for method in methods}
+signs = figures.in_words(net.of(scores), methods, "sign_agreement_fg")
 study.figure(
-    figures.map_grid(grid, stages, signed=True),
+    figures.map_grid({method: maps[method][:, 0] for method in methods}, stages, signed=True),
     "maps-signed",
-    f"With signs, the products with the input are scrambled at the first step. Signed maps of {net.name}: red positive, "
-    "blue negative, white zero.",
-    "Grid of signed saliency maps; from the second column on, red and blue pixels inside the digit are mixed at random "
-    "for Gradient times input and integrated gradients.",
+    f"Share of ink pixels that keep their sign, after the first → last step (0.50 is a coin toss): {signs}. "
+    f"Signed maps of {net.name}: red positive, blue negative, white zero.",
+    "Grid of signed saliency maps, one row per method or control, one column per stage of randomization.",
 )
 
 # %% [markdown]
@@ -143,11 +141,10 @@ floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
 for trained in study.nets:
     floor = floors[trained.name].min().item(), floors[trained.name].max().item()
     study.figure(
-        figures.cascade_curves(study.of(trained, scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
+        figures.cascade_curves(trained.of(scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
         f"curves-{trained.name}",
-        f"{trained.name}: the gradient forgets at once; Guided Backprop falls in steps; products with the input stay on the "
-        f"tie floor ({floor[0]:.3f} to {floor[1]:.3f} over images) and drop off it as soon as only ink pixels are ranked. "
-        f"Means and 95 % intervals, {n_images} images x {draws} draws.",
+        f"{trained.name}, absolute maps, first → last step: {figures.in_words(trained.of(scores), methods, 'spearman_abs')}. "
+        f"Tie floor {floor[0]:.3f} to {floor[1]:.3f}. Means and 95 % intervals, {n_images} images x {draws} draws.",
         "Three panels of curves of similarity against the stage of randomization: absolute maps, signed maps, absolute "
         "maps on the foreground; one line per method with an interval band.",
     )
@@ -158,15 +155,15 @@ for trained in study.nets:
 # with other noise.
 
 # %%
-for trained in study.nets:
-    study.figure(
-        figures.beside_nulls(study.of(trained, scores), methods, "spearman_abs"),
-        f"nulls-{trained.name}",
-        f"{trained.name}: for several methods the map of another image is as similar as the map of a destroyed net. "
-        "Absolute maps, all pixels; means and 95 % intervals.",
-        "Dot plot, one row per method: similarity after the first and the last step, the similarity to another image's "
-        "map, and for SmoothGrad the similarity between two noise draws.",
-    )
+nulls = figures.in_words(net.of(scores), methods, "spearman_abs", "null_other_image")
+study.figure(
+    figures.beside_nulls(net.of(scores), methods, "spearman_abs"),
+    "nulls",
+    f"Read every similarity from its own null upwards; maps of two different images reach {nulls}. "
+    f"{net.name}, absolute maps, all pixels; means and 95 % intervals.",
+    "Dot plot, one row per method: similarity after the first and the last step, the similarity to another image's map, "
+    "and for SmoothGrad the similarity between two noise draws.",
+)
 
 # %% [markdown]
 # ### Signs or magnitudes?
@@ -177,7 +174,7 @@ for trained in study.nets:
 
 # %%
 ink = ["sign_agreement_fg", "spearman_abs_fg", "spearman_fg"]
-table = study.means(scores, ["gradient_x_input", "integrated_gradients", "gradient", "guided_backprop"], ink)
+table = means(scores, ["gradient_x_input", "integrated_gradients", "gradient", "guided_backprop"], ink)
 study.table(table, "Ink pixels only: mean sign agreement and rank correlations with the intact map, by step.")
 
 # %% [markdown]

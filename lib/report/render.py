@@ -98,9 +98,7 @@ class ReportExporter(Exporter):
         return html, resources
 
 
-def render_notebook(
-    notebook: NotebookNode, results: dict[str, Any], run: dict[str, Any], links: Navigation
-) -> str:
+def render_notebook(notebook: NotebookNode, results: dict[str, Any], run: dict[str, Any], links: Navigation) -> str:
     """Render an executed notebook as one self-contained HTML page.
 
     Parameters

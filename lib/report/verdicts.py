@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 # The sign is for those who do not see the colour; the word stands beside it everywhere.
 SIGNS = {"supported": "✓", "contradicted": "✗", "inconclusive": "?", "answered": "→", "not tested": "–"}
@@ -62,23 +62,23 @@ def whisker(claim: Claim) -> Markup:
 
     The axis is [0, 1] or [-1, 1] wherever the numbers allow it, so that claims compare at a glance.
     """
-    value, threshold = claim.get("value"), claim.get("threshold")
-    if not _is_number(value) or not _is_number(threshold):
+    value, thresholds = claim.get("value"), claim.get("threshold")
+    if not _is_number(value) or not thresholds:
         return Markup("")
     interval = claim.get("interval") or [value, value]
     if not all(_is_number(end) for end in interval):
         interval = [value, value]
-    low, high = _axis([value, threshold, *interval])
+    low, high = _axis([value, *thresholds, *interval])
 
     def x(at: float) -> str:
         return f"{8 + 144 * (at - low) / (high - low):.1f}"
 
-    label = f"{value_text(claim)}, threshold {number_text(threshold)}"
+    label = escape(f"{value_text(claim)}, holds if {claim.get('holds')}")
+    marks = "".join(f'<path class="threshold" d="M{x(threshold)} 2v20"/>' for threshold in thresholds)
     return Markup(
         f'<svg class="whisker" viewBox="0 0 160 30" role="img"><title>{label}</title>'
         f'<path class="axis" d="M8 12H152M8 9v6M152 9v6"/>'
-        f'<path class="threshold" d="M{x(threshold)} 2v20"/>'
-        f'<path class="interval" d="M{x(interval[0])} 12H{x(interval[1])}"/>'
+        f'{marks}<path class="interval" d="M{x(interval[0])} 12H{x(interval[1])}"/>'
         f'<circle class="value" cx="{x(value)}" cy="12" r="4"/>'
         f'<text x="8" y="28">{number_text(low)}</text>'
         f'<text x="152" y="28" text-anchor="end">{number_text(high)}</text></svg>'
