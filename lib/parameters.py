@@ -137,7 +137,8 @@ def parse_setting(schema: Mapping[str, Parameter], setting: str) -> tuple[str, A
 
 def percent_cells(text: str) -> Iterator[tuple[str, str]]:
     """Split the text of a py:percent notebook into (header line, body) of its cells."""
-    header, body = "", []
+    header = ""
+    body: list[str] = []
     for line in text.splitlines():
         if re.match(r"# %%(\s|$)", line):
             yield header, "\n".join(body)
@@ -211,7 +212,7 @@ def _checked_scalar(name: str, kind: str, value: Any) -> Any:
         return float(value)
     if type(value) is not SCALARS[kind]:
         raise StudyError(f"{name} is {value!r}, which is {_kind_of(value)}, not {kind}{_advice(kind, value)}.")
-    if kind == "float" and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise StudyError(f"{name} is {value}; it must be a finite number.")
     return value
 
