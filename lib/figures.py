@@ -74,7 +74,7 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
     columns : names of the stages.
     signed : show signs on a diverging map centred at 0, else absolute values on a sequential one.
     """
-    size = (1.1 * len(columns), 1.1 * len(maps))
+    size = (0.95 * len(columns), 0.95 * len(maps))
     figure, axes = plt.subplots(len(maps), len(columns), figsize=size, squeeze=False)
     for row, (method, stages) in zip(axes, maps.items(), strict=True):
         for axis, picture in zip(row, stages, strict=True):

@@ -74,7 +74,7 @@ images, targets, ids = study.examples(net, n_images)
 units = units_of(net.model, images)
 record = manifest(net.model, units, cascade(net.model, units, law_named(init, net.model), 0))
 changed = record.pivot(index="unit", columns="step", values="changed").loc[list(units)[::-1]]
-study.table(changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns); first draw.", digits=4)
+study.table(changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns); first draw.")
 
 # %% [markdown]
 # ## Every map, at every stage
