@@ -18,7 +18,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -39,10 +38,10 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def source_digest(parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+def source_digest(parts: Iterable[Any]) -> str:
     """The digest of the code of modules, classes and functions.
 
-    Comments, docstrings and layout do not count, so that better prose does not cost a training run.
+    Comments, docstrings, layout and types do not count, so that better prose does not cost a training run.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -51,6 +50,10 @@ def source_digest(parts: Iterable[ModuleType | type | Callable[..., Any]]) -> st
             body = getattr(node, "body", None)
             if isinstance(body, list) and body and _is_text(body[0]):
                 del body[0]
+            if isinstance(node, ast.FunctionDef):
+                node.returns = None
+            if isinstance(node, ast.arg):
+                node.annotation = None
         digest.update(ast.dump(tree).encode() + b"\0")
     return digest.hexdigest()
 
@@ -59,7 +62,7 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def key_of(config: dict[str, Any], parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+def key_of(config: dict[str, Any], parts: Iterable[Any]) -> str:
     """The key of an artefact: its config, the code that makes it, and torch's minor version."""
     torch_minor = ".".join(torch.__version__.split("+")[0].split(".")[:2])
     text = json.dumps([config, source_digest(parts), torch_minor], sort_keys=True)
@@ -150,7 +153,7 @@ def intact(folder: Path) -> bool:
         return False
     try:
         lines = (folder / CHECKSUMS).read_text().splitlines()
-        sums = dict(reversed(line.split("  ", 1)) for line in lines)  # type: ignore[arg-type]
+        sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
         damaged = [name for name, digest in sums.items() if sha256((folder / name).read_bytes()) != digest]
     except (OSError, ValueError):
         damaged = [CHECKSUMS]

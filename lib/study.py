@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -181,7 +181,7 @@ class Study:
             arrays = {method: maps.numpy() for method, maps in found.items()}
             # Half precision is enough to look at.
             packed = io.BytesIO()
-            np.savez_compressed(packed, **{name: _half(value) for name, value in arrays.items()})
+            np.savez_compressed(packed, allow_pickle=False, **{name: _half(value) for name, value in arrays.items()})
             artefacts.write_atomically(folder / "maps.npz", packed.getvalue())
 
         folder = self._find_or_make("maps", function, methods, settings | {"count": count}, make)
@@ -280,7 +280,7 @@ class Study:
             raise StudyError(f"The figure {name} needs a caption and an alternative text.")
         packed = io.BytesIO()
         figure.savefig(packed, format="png", dpi=_DPI, metadata={"Software": None}, bbox_inches="tight")
-        matplotlib.pyplot.close(figure)
+        plt.close(figure)
         source = f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
         _show_html(
             f'<figure id="{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
@@ -404,7 +404,7 @@ def _show_html(text: str) -> None:
 
 
 # What is stored is also decided by this code: which images and classes, and in what form. It is part of the keys.
-_CODE = {
+_CODE: dict[str, list[Any]] = {
     "scores": [Study.scores, Study.examples, Study._accuracy, training.correct, data.balanced, pack_scores],
     "maps": [Study.maps, Study.examples, data.balanced, _half],
 }
