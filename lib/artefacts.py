@@ -18,7 +18,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -39,10 +38,10 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def source_digest(parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+def source_digest(parts: Iterable[Any]) -> str:
     """The digest of the code of modules, classes and functions.
 
-    Comments, docstrings (of names as well) and layout do not count, so that better prose costs no training run.
+    Comments, docstrings (of names as well), layout and types do not count: better prose costs no training run.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -51,6 +50,10 @@ def source_digest(parts: Iterable[ModuleType | type | Callable[..., Any]]) -> st
             body = getattr(node, "body", None)
             if isinstance(body, list):
                 body[:] = [statement for statement in body if not _is_text(statement)]
+            if isinstance(node, ast.FunctionDef):
+                node.returns = None
+            if isinstance(node, ast.arg):
+                node.annotation = None
         digest.update(ast.dump(tree).encode() + b"\0")
     return digest.hexdigest()
 
@@ -59,7 +62,7 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def key_of(config: dict[str, Any], parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+def key_of(config: dict[str, Any], parts: Iterable[Any]) -> str:
     """The key of an artefact: its config, the code that makes it, and torch's minor version."""
     torch_minor = ".".join(torch.__version__.split("+")[0].split(".")[:2])
     text = json.dumps([config, source_digest(parts), torch_minor], sort_keys=True)
@@ -165,7 +168,7 @@ def intact(folder: Path) -> bool:
         return False
     try:
         lines = (folder / CHECKSUMS).read_text().splitlines()
-        sums = dict(reversed(line.split("  ", 1)) for line in lines)  # type: ignore[arg-type]
+        sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
         sums = {}
     # A list of sums that was cut short would otherwise vouch for files that it does not name.

@@ -116,7 +116,7 @@ class ReLURule(TorchFunctionMode):
         self.forward_mask = forward_mask
         self.calls = 0
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Replace a ReLU, in place or not, by one with the rule's backward; let everything else be."""
         kwargs = kwargs or {}
         limit = _upper_limit(func, *args, **kwargs)

@@ -93,8 +93,14 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
                 table = _cells(net, rule | {"at": at}, method, last)
                 if table is None:
                     continue
-                words = [run, rule["label"], method, f"step {at}" if isinstance(at, int) else None]
                 estimate = crossed_mean(table.to_numpy())
+                words = [
+                    run,
+                    rule["label"],
+                    method,
+                    f"step {at}" if isinstance(at, int) else None,
+                    f"{estimate.undefined:.0%} undefined (constant maps)" if estimate.undefined else None,
+                ]
                 part = {
                     "label": ", ".join(filter(None, words)),
                     "run": run,

@@ -74,7 +74,7 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
     columns : names of the stages.
     signed : show signs on a diverging map centred at 0, else absolute values on a sequential one.
     """
-    size = (1.1 * len(columns), 1.1 * len(maps))
+    size = (0.95 * len(columns), 0.95 * len(maps))
     figure, axes = plt.subplots(len(maps), len(columns), figsize=size, squeeze=False)
     for row, (method, stages) in zip(axes, maps.items(), strict=True):
         for axis, picture in zip(row, stages, strict=True):
@@ -111,8 +111,7 @@ def cascade_curves(
     chosen = scores[(scores.intervention == "cascade") & (scores.against == "original")]
     stages = stage_names(scores)
     looks = style(methods)
-    width = 3.7 * len(metrics) + 1.6
-    figure, axes = plt.subplots(1, len(metrics), figsize=(width, 4.0), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(metrics), figsize=(3.3 * len(metrics), 3.9), sharey=True, squeeze=False)
     for axis, metric in zip(axes[0], metrics, strict=True):
         axis.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
         if metric == "spearman_abs" and floor is not None:
@@ -129,8 +128,8 @@ def cascade_curves(
         sns.despine(ax=axis)
     axes[0][0].set_ylabel("similarity to the intact model's map")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(0.985, 0.5), frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0, 0.985, 1))
+    figure.tight_layout()
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=5, frameon=False, fontsize=9)
     return figure
 
 
@@ -195,11 +194,14 @@ def stage_names(scores: pd.DataFrame) -> list[str]:
 
 
 def in_words(scores: pd.DataFrame, methods: Sequence[str], metric: str, against: str = "original") -> str:
-    """Means by method for a caption: after the first → after the last step, or one number for a null at step 0."""
+    """Means by method for a caption: after the first → after the last step, or one number for a null at step 0.
+
+    Controls are left out.
+    """
     chosen = scores[(scores.intervention == "cascade") & (scores.against == against) & (scores.metric == metric)]
     steps = sorted({1, int(chosen.step.max())} & set(chosen.step)) or [0]
     parts = []
-    for method in methods:
+    for method in (each for each in methods if each not in CONTROLS):
         values = [chosen[(chosen.method == method) & (chosen.step == step)].value.mean() for step in steps]
         parts.append(f"{spoken(method)} " + " → ".join(f"{value:.2f}" for value in values))
     return ", ".join(parts)

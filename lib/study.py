@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -179,9 +179,9 @@ class Study:
             chosen = [ids[i] for i in few.tolist()]
             found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
             arrays = {method: maps.numpy() for method, maps in found.items()}
-            # Half precision is enough to look at; scaled first, since maps of random nets can be tiny.
+            # Half precision is enough to look at.
             packed = io.BytesIO()
-            np.savez_compressed(packed, **{name: _half(value) for name, value in arrays.items()})
+            np.savez_compressed(packed, allow_pickle=False, **{name: _half(value) for name, value in arrays.items()})
             artefacts.write_atomically(folder / "maps.npz", packed.getvalue())
 
         folder = self._find_or_make("maps", function, methods, settings | {"count": count}, make)
@@ -206,7 +206,7 @@ class Study:
         chosen = attributions.methods(methods)
         own = [each.function for each in chosen if isinstance(each, Custom)]
         code = sources.closure([function, *(type(each) for each in chosen), *own])
-        key = artefacts.key_of(config, [*code, *_CODE])
+        key = artefacts.key_of(config, [*code, *_CODE[kind]])
         self._keys.append(key)
         published = self._published(kind, key)
         if published is not None:
@@ -280,7 +280,7 @@ class Study:
             raise StudyError(f"The figure {name} needs a caption and an alternative text.")
         packed = io.BytesIO()
         figure.savefig(packed, format="png", dpi=_DPI, metadata={"Software": None}, bbox_inches="tight")
-        matplotlib.pyplot.close(figure)
+        plt.close(figure)
         source = f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
         _show_html(
             f'<figure id="{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
@@ -355,9 +355,13 @@ def _named(table: pd.DataFrame, net: training.TrainedNet) -> pd.DataFrame:
     return table.assign(model=net.recipe.model, dataset=net.recipe.dataset, seed=net.recipe.seed)
 
 
-def _half(array: np.ndarray) -> np.ndarray:
-    scale = np.abs(array).max()
-    return (array / scale if scale > 0 else array).astype(np.float16)
+def _half(maps: np.ndarray) -> np.ndarray:
+    """Maps (stages, N, H, W), each divided by its largest absolute value, in half precision.
+
+    Each by itself: maps of a random net can be 1e-10 times those of the trained one, and would all become 0.
+    """
+    largest = np.abs(maps).max(axis=(2, 3), keepdims=True)
+    return (maps / np.where(largest > 0, largest, 1.0)).astype(np.float16)
 
 
 def _plain_values(namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -399,14 +403,8 @@ def _show_html(text: str) -> None:
         display(HTML(text))
 
 
-# What is stored is also decided by this code: which images and classes, and in what form. It is part of the key.
-_CODE = [
-    Study.examples,
-    Study.scores,
-    Study.maps,
-    Study._accuracy,
-    training.correct,
-    data.balanced,
-    pack_scores,
-    _half,
-]
+# What is stored is also decided by this code: which images and classes, and in what form. It is part of the keys.
+_CODE: dict[str, list[Any]] = {
+    "scores": [Study.scores, Study.examples, Study._accuracy, training.correct, data.balanced, pack_scores],
+    "maps": [Study.maps, Study.examples, data.balanced, _half],
+}

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,13 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
     dataset = data.load(recipe.dataset)
     # Convolutions on the CPU are about a tenth faster with channels last.
     model = models.build(recipe.model, generator(recipe.seed, "weights"))
-    model = model.to(device, memory_format=torch.channels_last).train()
+    model = model.to(device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(_decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
     images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
     batches = _batches(len(labels), recipe.batch_size, generator(recipe.seed, "batches"))
     progress = Progress(label, recipe.iterations)
-    history, loss_sum, right = [], 0.0, 0
+    history: list[dict[str, float]] = []
+    loss_sum, right = 0.0, 0
     for iteration in range(1, recipe.iterations + 1):
         batch = next(batches)
         logits = model(images[batch])
@@ -213,7 +215,7 @@ def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]
     ]
 
 
-def _batches(count: int, size: int, generator: torch.Generator):
+def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Endless batches of indices: every epoch a new order, a last short batch is left out."""
     if size > count:
         raise StudyError(f"batch_size is {size}, but there are only {count} training images; make it smaller.")
@@ -223,7 +225,7 @@ def _batches(count: int, size: int, generator: torch.Generator):
 
 
 # What a recipe gives is decided by this code, the architecture's and the data set's; it is part of the key.
-_CODE = [
+_CODE: list[Any] = [
     train,
     _decay_groups,
     _batches,

@@ -36,7 +36,7 @@ def pass_size(images: Tensor) -> int:
 def working_copy(model: nn.Module) -> nn.Module:
     """A copy to compute with: evaluation mode, frozen parameters, on the device, convolutions channels last."""
     duplicate = copy.deepcopy(model).eval().requires_grad_(False)
-    return duplicate.to(compute.device(), memory_format=torch.channels_last)
+    return duplicate.to(compute.device()).to(memory_format=torch.channels_last)
 
 
 class Noise:

@@ -30,10 +30,23 @@
 
 # %% tags=["parameters"]
 models: list[str] = ["cnn-mnist-5k"]  # nets to randomize; each has a recipe in params/*/models
-methods: list[str] = ["gradient", "smoothgrad", "gradient_x_input", "integrated_gradients", "guided_backprop", "gradcam", "guided_gradcam", "edge", "input", "random"]  # attribution methods and controls; package.module:function for your own
+methods: list[str] = [
+    "gradient",
+    "smoothgrad",
+    "gradient_x_input",
+    "integrated_gradients",
+    "guided_backprop",
+    "gradcam",
+    "guided_gradcam",
+    "edge",
+    "input",
+    "random",
+]  # attribution methods and controls; package.module:function for your own
 n_images: int = 20  # test images, spread evenly over the classes
 draws: int = 3  # how often the whole net is re-initialised; every draw meets every image
-init: str = "tn(0.01)"  # law of the new weights: tn(0.01) as printed, or own (each net's training initialiser) as released
+init: str = (
+    "tn(0.01)"  # law of the new weights: tn(0.01) as printed, or own (each net's training initialiser) as released
+)
 prefix: str = "nested"  # nested keeps a chain's earlier draws from step to step; fresh draws all anew, as released
 gallery: int = 2  # images whose maps are shown
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
@@ -56,7 +69,9 @@ study = Study("01_model_randomization", globals())
 # images they have not seen? Published test accuracies are 99.2 % for the `cnn` and 98.7 % for the `mlp`, on MNIST.
 
 # %%
-study.table(study.accuracies(), "Accuracy of the trained nets on their training images and on held-out images.", digits=4)
+study.table(
+    study.accuracies(), "Accuracy of the trained nets on their training images and on held-out images.", digits=4
+)
 
 # %% [markdown]
 # ## What exactly is destroyed?
@@ -74,7 +89,9 @@ images, targets, ids = study.examples(net, n_images)
 units = units_of(net.model, images)
 record = manifest(net.model, units, cascade(net.model, units, law_named(init, net.model), 0))
 changed = record.pivot(index="unit", columns="step", values="changed").loc[list(units)[::-1]]
-study.table(changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns); first draw.", digits=4)
+study.table(
+    changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns); first draw."
+)
 
 # %% [markdown]
 # ## Every map, at every stage
@@ -136,7 +153,10 @@ study.figure(
 # range as a band. The right panel ranks the ink pixels only, and the floor is gone.
 
 # %%
-shares = {trained.name: 1 - similarity.foreground(study.examples(trained, n_images)[0], 0.0).double().mean(1) for trained in study.nets}
+shares = {
+    trained.name: 1 - similarity.foreground(study.examples(trained, n_images)[0], 0.0).double().mean(1)
+    for trained in study.nets
+}
 floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
 for trained in study.nets:
     floor = floors[trained.name].min().item(), floors[trained.name].max().item()
@@ -187,7 +207,9 @@ study.table(table, "Ink pixels only: mean sign agreement and rank correlations w
 # %%
 for architecture in dict.fromkeys(trained.recipe.model for trained in study.nets):
     ours = scores[(scores.model == architecture) & (scores.intervention == "cascade")]
-    study.table(beside_released(ours, methods), f"{architecture}: our mean similarity of absolute maps beside the released one.")
+    study.table(
+        beside_released(ours, methods), f"{architecture}: our mean similarity of absolute maps beside the released one."
+    )
 
 # %% [markdown]
 # ## Verdicts
@@ -198,7 +220,22 @@ for architecture in dict.fromkeys(trained.recipe.model for trained in study.nets
 
 # %%
 curves = f"curves-{net.name}"
-on_curves = ["A-10", "A-11", "A-12", "A-13", "A-14", "A-15", "A-16", "A-18", "A-19", "A-20", "A-21", "A-25", "A-29", "A-31"]
+on_curves = [
+    "A-10",
+    "A-11",
+    "A-12",
+    "A-13",
+    "A-14",
+    "A-15",
+    "A-16",
+    "A-18",
+    "A-19",
+    "A-20",
+    "A-21",
+    "A-25",
+    "A-29",
+    "A-31",
+]
 verdicts = study.claims(scores, {"A-01": None, "A-02": None} | {each: curves for each in on_curves})
 study.table(verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3)
 

@@ -127,7 +127,7 @@ def _folder_of(book: Any, path: Path, root: Path) -> Path:
 def _index(options: argparse.Namespace, root: Path) -> int:
     from lib.report.index import build_index
 
-    print(f"Reports: {build_index(options.preset, root)}")
+    build_index(options.preset, root)
     return 0
 
 
