@@ -30,7 +30,7 @@ pair: $(READY)
 
 bench: $(READY)
 	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
-	python -m benchmarks
+	python benchmarks/cascade.py
 
 # One list of dependencies: what stands below "- pip:" in environment.yml.
 $(READY): environment.yml pyproject.toml

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lib import artefacts, attributions, claims, compute, data, models, randomization, sources, training
+from lib.attributions.custom import Custom
 from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
 from lib.errors import StudyError
@@ -202,8 +203,10 @@ class Study:
             "nets": [[net.name, net.key] for net in self.nets],
             "threads": compute.THREADS,
         }
-        code = sources.closure([function, *(type(each) for each in attributions.methods(methods))])
-        key = artefacts.key_of(config, code)
+        chosen = attributions.methods(methods)
+        own = [each.function for each in chosen if isinstance(each, Custom)]
+        code = sources.closure([function, *(type(each) for each in chosen), *own])
+        key = artefacts.key_of(config, [*code, *_CODE])
         self._keys.append(key)
         published = self._published(kind, key)
         if published is not None:
@@ -394,3 +397,16 @@ def _show_html(text: str) -> None:
         from IPython.display import HTML, display
 
         display(HTML(text))
+
+
+# What is stored is also decided by this code: which images and classes, and in what form. It is part of the key.
+_CODE = [
+    Study.examples,
+    Study.scores,
+    Study.maps,
+    Study._accuracy,
+    training.correct,
+    data.balanced,
+    pack_scores,
+    _half,
+]
