@@ -69,4 +69,4 @@ rule run:
 rule index:
     input: expand(f"{STAMPS}/{PRESET}/{{run}}.done", run=RUNS), PAGES
     output: touch(f"{STAMPS}/{PRESET}/index.done")
-    shell: "{REPORT} index {PRESET}"
+    shell: "{REPORT} index {PRESET} > /dev/null"

@@ -62,6 +62,14 @@ def read_parameters(notebook_py: Path) -> dict[str, Parameter]:
         raise StudyError(f"{notebook_py}, parameters cell: {error}") from error
 
 
+def assigned_names(notebook_py: Path) -> set[str]:
+    """All names that the code of a py:percent notebook assigns, its loop variables and parameters included."""
+    cells = percent_cells(notebook_py.read_text(encoding="utf-8"))
+    code = [body for header, body in cells if "[markdown]" not in header]
+    nodes = (node for body in code for node in ast.walk(ast.parse(body)))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 def check_parameters(schema: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """Merge values into the defaults of a schema, refusing unknown names and wrong types.
 

@@ -26,7 +26,7 @@ from lib.attributions.custom import Custom
 from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
 from lib.errors import StudyError
-from lib.parameters import check_parameters, read_parameters
+from lib.parameters import assigned_names, check_parameters, read_parameters
 from lib.scores import pack_scores, read_scores
 
 NOT_IN_RESULTS = ("out", "data_dir")
@@ -112,7 +112,8 @@ class Study:
         self.started = time.time()
         schema = read_parameters(notebook_path(name))
         self.title = _title(notebook_path(name))
-        self.params = check_parameters(schema, _plain_values(namespace))
+        own = assigned_names(notebook_path(name)) - schema.keys()
+        self.params = check_parameters(schema, _plain_values(namespace, own))
         check(name, self.params)
         compute.settle()
         self.preset = os.environ.get("SALIENCY_PRESET", "scratch")
@@ -364,14 +365,18 @@ def _half(maps: np.ndarray) -> np.ndarray:
     return (maps / np.where(largest > 0, largest, 1.0)).astype(np.float16)
 
 
-def _plain_values(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user may have set: plain values under public names (not modules, functions or Jupyter's own)."""
-    jupyter = {"In", "Out"}
+def _plain_values(namespace: Mapping[str, Any], own: set[str]) -> dict[str, Any]:
+    """What a user may have set: plain values under public names, without those that the notebook sets itself.
+
+    Without modules, functions and Jupyter's own names too. The notebook's variables are there when its cells are
+    run a second time.
+    """
+    own = own | {"In", "Out"}
     plain = (str, int, float, bool, list, dict)
     return {
         name: value
         for name, value in namespace.items()
-        if not name.startswith("_") and name not in jupyter and isinstance(value, plain)
+        if not name.startswith("_") and name not in own and isinstance(value, plain)
     }
 
 
