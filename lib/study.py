@@ -9,7 +9,9 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,11 @@ def check(study: str, values: Mapping[str, Any]) -> None:
     """
     notebook_path(study)
     with _data_dir(values.get("data_dir", "")):
+        for name in ("models", "methods"):
+            if name in values and not values[name]:
+                raise StudyError(f"{name} is empty; name at least one.")
         recipes = [training.read_recipe(name) for name in values.get("models", [])]
+        _check_distinct(values.get("models", []), recipes)
         for number in ("n_images", "draws", "gallery"):
             if number in values and values[number] < 1:
                 raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
@@ -78,6 +84,19 @@ def check(study: str, values: Mapping[str, Any]) -> None:
                 randomization.law_named(values["init"], model)
         for name in {recipe.dataset for recipe in recipes}:
             data.ensure(name)
+
+
+def _check_distinct(names: Sequence[str], recipes: Sequence[training.Recipe]) -> None:
+    """Refuse nets whose rows in the table of scores could not be told apart."""
+    seen: dict[tuple[str, str, int], str] = {}
+    for name, recipe in zip(names, recipes, strict=True):
+        label = (recipe.model, recipe.dataset, recipe.seed)
+        if label in seen:
+            raise StudyError(
+                f"The nets {seen[label]} and {name} have the same model, data set and seed, so their scores could not "
+                "be told apart; run them one by one."
+            )
+        seen[label] = name
 
 
 class _data_dir:
@@ -211,8 +230,9 @@ class Study:
         self._keys.append(key)
         published = self._published(kind, key)
         if published is not None:
-            self._computed.append(json.loads((published / "run.json").read_text())["computed"][kind])
-            return published
+            folder, note = published
+            self._computed.append(note)
+            return folder
 
         def make_and_note(folder: Path) -> None:
             started = time.time()
@@ -226,14 +246,18 @@ class Study:
         self._computed.append(json.loads((folder / "computed.json").read_text()))
         return folder
 
-    def _published(self, kind: str, key: str) -> Path | None:
-        """The folder of a published report of this study that holds these very numbers."""
+    def _published(self, kind: str, key: str) -> tuple[Path, dict[str, Any]] | None:
+        """The folder of a published report of this study that holds these very numbers, and how they were computed."""
         if os.environ.get("FRESH"):
             return None
         for path in sorted((ROOT / "reports").glob(f"*/{self.name}/*/results.json")):
-            results = json.loads(path.read_text())
-            if results.get("keys", {}).get(kind) == key and _complete(path.parent, results, kind):
-                return path.parent
+            try:
+                results = json.loads(path.read_text())
+                if results["keys"][kind] == key and _complete(path.parent, results, kind):
+                    return path.parent, json.loads((path.parent / "run.json").read_text())["computed"][kind]
+            except (OSError, ValueError, KeyError):
+                # Damaged, or written by an earlier library.
+                continue
         return None
 
     def _accuracy(self, net: training.TrainedNet) -> pd.DataFrame:
@@ -388,12 +412,12 @@ def _title(notebook: Path) -> str:
 
 def _complete(folder: Path, results: dict[str, Any], kind: str) -> bool:
     """Whether a published folder holds what its results speak of, undamaged."""
-    if kind == "maps":
-        return (folder / "maps.npz").exists()
-    path = folder / "scores.csv.gz"
     try:
-        return artefacts.sha256(gzip.decompress(path.read_bytes())) == results["digest"]
-    except (OSError, EOFError):
+        if kind == "maps":
+            with zipfile.ZipFile(folder / "maps.npz") as stored:
+                return stored.testzip() is None
+        return artefacts.sha256(gzip.decompress((folder / "scores.csv.gz").read_bytes())) == results["digest"]
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError):
         return False
 
 
