@@ -199,6 +199,8 @@ def in_words(scores: pd.DataFrame, methods: Sequence[str], metric: str, against:
     Controls are left out.
     """
     chosen = scores[(scores.intervention == "cascade") & (scores.against == against) & (scores.metric == metric)]
+    if chosen.empty:
+        return "nothing measured"
     steps = sorted({1, int(chosen.step.max())} & set(chosen.step)) or [0]
     parts = []
     for method in (each for each in methods if each not in CONTROLS):
