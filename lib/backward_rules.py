@@ -40,6 +40,8 @@ PASSIVE_NODES = frozenset(
         "AddBackward0",
         "AddmmBackward0",
         "AliasBackward0",
+        "AsStridedBackward0",
+        "AsStridedBackward1",
         "AvgPool2DBackward0",
         "CatBackward0",
         "CloneBackward0",
