@@ -137,7 +137,8 @@ class Workspace:
 
             def cut(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
                 outputs.append(output.detach().requires_grad_(True))
-                return outputs[-1]
+                # A copy goes on: an in-place ReLU may follow, and must neither meet a leaf nor change what is kept.
+                return outputs[-1].clone()
 
             with torch.enable_grad(), hooked(self._module(name), cut):
                 logits = self.model(self.images)
@@ -239,15 +240,20 @@ def first_layer(model: nn.Module, images: Tensor) -> str | None:
 
 def _is_only_door(model: nn.Module, name: str, image: Tensor) -> bool:
     seen: list[Tensor] = []
+    passed_on: list[Tensor] = []
 
     def cut(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        seen.append(inputs[0])
-        return output.detach().requires_grad_(True)
+        seen.extend(inputs[:1])
+        passed_on.append(output.detach().requires_grad_(True).clone())
+        return passed_on[-1]
 
     inputs = image.detach().clone().requires_grad_(True)
     with torch.enable_grad(), hooked(dict(model.named_modules())[name], cut):
         logits = model(inputs)
     if len(seen) != 1 or not seen[0].requires_grad:
+        return False
+    if passed_on[0]._version:
+        # An in-place ReLU follows at once. The short cut would need a copy at every pass; the plain way needs none.
         return False
     only_views = all(node.name() in _VIEWS for node in graph_nodes(seen[0]))
     reached = torch.autograd.grad(logits.sum(), inputs, allow_unused=True)[0]
