@@ -233,7 +233,9 @@ def first_layer(model: nn.Module, images: Tensor) -> str | None:
     that no other path leads from the images to the logits. Found by trying, once per model.
     """
     if model not in _FIRST:
-        candidates = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+        # By its forward function, not its class: a subclass may add an activation and so not be linear.
+        linear = (nn.Conv2d.forward, nn.Linear.forward)
+        candidates = [name for name, module in model.named_modules() if type(module).forward in linear]
         _FIRST[model] = next((name for name in candidates if _is_only_door(model, name, images[:1])), None)
     return _FIRST[model]
 
