@@ -35,7 +35,7 @@ class Custom(Method):
         module, _, name = path.partition(":")
         try:
             function = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # importing runs foreign code, which can raise anything
             raise StudyError(
                 f"The method {path!r} could not be imported ({error}); write it as package.module:function, with the "
                 "package installed or in the folder you start from."
