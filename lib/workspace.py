@@ -35,6 +35,8 @@ def pass_size(images: Tensor) -> int:
 
 def working_copy(model: nn.Module) -> nn.Module:
     """A copy to compute with: evaluation mode, frozen parameters, on the device, convolutions channels last."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise StudyError("A traced or scripted model cannot be studied from inside; give the nn.Module it was made of.")
     duplicate = copy.deepcopy(model).eval().requires_grad_(False)
     return duplicate.to(compute.device(), memory_format=torch.channels_last)
 
