@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -52,21 +54,14 @@ def unit_tensors(model: nn.Module, modules: tuple[str, ...]) -> list[str]:
 
 def _called_modules(model: nn.Module, images: Tensor) -> Units:
     called: Units = {}
+    model = copy.deepcopy(model).eval()
 
     def note(name: str) -> None:
         called.setdefault(name, (name,))
 
-    hooks = [
-        module.register_forward_pre_hook(lambda _module, _inputs, name=name: note(name))  # type: ignore[misc]
-        for name, module in model.named_modules()
-        if name and next(module.parameters(recurse=False), None) is not None
-    ]
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(images[:1])
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
+    for name, module in model.named_modules():
+        if name and next(module.parameters(recurse=False), None) is not None:
+            module.register_forward_pre_hook(lambda _module, _inputs, name=name: note(name))  # type: ignore[misc]
+    with torch.no_grad():
+        model(images[:1])
     return called

@@ -75,7 +75,9 @@ def method(text: str) -> Method:
 
 
 def _value(written: str, kind: object, where: str) -> object:
-    """Read one argument; words need no quotes."""
+    """Read one argument; words need no quotes, also words that look like numbers (layer 4 of an nn.Sequential)."""
+    if str(kind) == "str":
+        return written.strip("'\"")
     try:
         value = ast.literal_eval(written)
     except (ValueError, SyntaxError):
