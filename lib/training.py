@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -105,10 +106,13 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
         if kind is float and type(value) is int:
             values = values | {name: float(value)}
         elif type(value) is not kind:
-            raise StudyError(f"{where}: {name} is {value!r}, which is not of type {kind.__name__} (0.0001, not 1e-4).")
+            hint = " (0.0001, not 1e-4)" if kind is float else ""
+            raise StudyError(f"{where}: {name} is {value!r}, which is not of type {kind.__name__}{hint}.")
     for name in ("iterations", "batch_size", "learning_rate"):
-        if values[name] <= 0:
+        if not 0 < values[name] < math.inf:
             raise StudyError(f"{where}: {name} is {values[name]}; it must be above 0.")
+    if not 0 <= values["weight_decay"] < math.inf:
+        raise StudyError(f"{where}: weight_decay is {values['weight_decay']}; it must be 0 or more.")
     if values["model"] not in models.ARCHITECTURES:
         raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
     data.check(values["dataset"])
