@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,15 @@ def units_of(model: nn.Module, images: Tensor) -> Units:
         If a trainable tensor belongs to no unit (a module never called, e.g. an auxiliary head) or to two.
     """
     units = getattr(model, "units", None) or _called_modules(model, images)
+    if not isinstance(units, Mapping):
+        raise StudyError(f"The model's attribute `units` is {units!r}; it must map names of units to names of modules.")
+    names: dict[int, str] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if names.setdefault(id(parameter), name) != name:
+            raise StudyError(
+                f"{names[id(parameter)]!r} and {name!r} are one tensor (tied weights), so a step would change both; "
+                "give the model separate tensors."
+            )
     owners: dict[str, list[str]] = {name: [] for name in model.state_dict()}
     for unit, modules in units.items():
         for module in modules:

@@ -132,11 +132,17 @@ def test_T8_auxiliary_head_of_inception_is_refused_unless_removed():
     assert units[0] == "Conv2d_1a_3x3.conv" and units[-1] == "fc" and len(units) == 2 * 94 + 1
 
 
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="known gap: an unrelated attribute called `units`")
 def test_attribute_units_of_another_meaning_is_one_clear_sentence():
     model = toys.net("mlp")
     model.units = 128
-    with pytest.raises(StudyError):
+    with pytest.raises(StudyError, match="`units` is 128"):
+        units_of(model, IMAGES)
+
+
+def test_tied_weights_are_refused_because_a_step_would_reach_below_itself():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(72, 72), nn.ReLU(), nn.Linear(72, 72), nn.Linear(72, 4)).double()
+    model[3].weight = model[1].weight
+    with pytest.raises(StudyError, match=r"'1\.weight' and '3\.weight' are one tensor"):
         units_of(model, IMAGES)
 
 
