@@ -40,6 +40,8 @@ PASSIVE_NODES = frozenset(
         "AddBackward0",
         "AddmmBackward0",
         "AliasBackward0",
+        "AsStridedBackward0",
+        "AsStridedBackward1",
         "AvgPool2DBackward0",
         "CatBackward0",
         "CloneBackward0",
@@ -79,8 +81,18 @@ PASSIVE_NODES = frozenset(
     }
 )
 
-# Linear in the signal only while one factor does not depend on the input.
-_PRODUCTS = {"MulBackward0", "DivBackward0", "MmBackward0"}
+# Passive only while these factors (places among the node's inputs) do not all depend on the images; a quotient's
+# denominator, a layer's weight and the statistics of a normalisation must not.
+_FACTORS = {
+    "AddmmBackward0": (1, 2),
+    "ConvolutionBackward0": (1,),
+    "CudnnBatchNormBackward0": (1,),
+    "DivBackward0": (1,),
+    "LinearBackward0": (1,),
+    "MmBackward0": (0, 1),
+    "MulBackward0": (0, 1),
+    "NativeBatchNormBackward0": (1,),
+}
 
 
 class _ReLURule(torch.autograd.Function):
@@ -190,9 +202,13 @@ def check_census(logits: Tensor) -> None:
         name = node.name()
         if name == "_ReLURuleBackward":
             continue
-        product = name in _PRODUCTS and sum(parent is not None for parent, _ in node.next_functions) > 1
-        if name not in PASSIVE_NODES or product:
-            strange.add(name + (" of two activations" if product else ""))
+        parents = [parent for parent, _ in node.next_functions]
+        if name not in PASSIVE_NODES:
+            strange.add(name)
+        elif name in _FACTORS and all(place < len(parents) and parents[place] for place in _FACTORS[name]):
+            strange.add(f"{name} of two activations")
+        elif getattr(node, "_saved_training", False):
+            strange.add(f"{name} with the statistics of the batch itself")
     if strange:
         raise StudyError(
             "Guided Backprop and DeconvNet are defined for networks whose only non-linearities are ReLU and "

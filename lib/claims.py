@@ -94,11 +94,14 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
                 if table is None:
                     continue
                 estimate = crossed_mean(table.to_numpy())
+                size = float(np.abs(table.to_numpy()[table.notna().to_numpy()]).mean()) if estimate.images else np.nan
                 words = [
                     run,
                     rule["label"],
                     method,
                     f"step {at}" if isinstance(at, int) else None,
+                    # A mean near 0 can hide large values of both signs.
+                    f"mean |·| {size:.3f}" if "within" in rule else None,
                     f"{estimate.undefined:.0%} undefined (constant maps)" if estimate.undefined else None,
                 ]
                 part = {
@@ -110,7 +113,7 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
                     "n": estimate.images,
                     "draws": estimate.draws,
                     "undefined": _number(estimate.undefined),
-                    "mean_absolute": _number(np.nanmean(np.abs(table.to_numpy()))) if estimate.images else None,
+                    "mean_absolute": _number(size),
                     "threshold": [bound for bound in _bounds(rule) if np.isfinite(bound)],
                     "holds": _threshold_text(rule),
                     "verdict": _judge(estimate, rule),

@@ -113,9 +113,13 @@ def compare(a: RankedMaps, b: RankedMaps) -> dict[str, Tensor]:
 
 
 def sign_agreement(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
-    """Share of pixels with the same sign, among the pixels of the mask where neither map is 0: (N, D) -> (N,)."""
+    """Share of pixels with the same sign, among the pixels of the mask where neither map is 0: (N, D) -> (N,).
+
+    NaN where no pixel is left, or a map is not finite.
+    """
     decided = mask & (a != 0) & (b != 0)
-    return ((a > 0) == (b > 0)).logical_and(decided).sum(1).double() / decided.sum(1)
+    share = ((a > 0) == (b > 0)).logical_and(decided).sum(1).double() / decided.sum(1)
+    return share.masked_fill(~(a.isfinite() & b.isfinite()).all(1), float("nan"))
 
 
 def foreground(images: Tensor, background: float) -> Tensor:

@@ -312,24 +312,27 @@ class Study:
             f"<figcaption>{html.escape(caption)}</figcaption></figure>"
         )
 
-    def table(self, table: pd.DataFrame, caption: str, digits: int = 2) -> None:
-        """Show a table with its caption; numbers to so many digits."""
+    def table(self, table: pd.DataFrame, caption: str, digits: int = 2, name: str = "") -> None:
+        """Show a table with its caption; numbers to so many digits, ``name`` as its address in the report."""
         body = table.to_html(float_format=lambda value: f"{value:.{digits}f}", na_rep="–", border=0)
-        _show_html(f"<figure>{body}<figcaption>{html.escape(caption)}</figcaption></figure>")
+        address = f' id="{html.escape(name)}"' if name else ""
+        _show_html(f"<figure{address}>{body}<figcaption>{html.escape(caption)}</figcaption></figure>")
 
-    def claims(self, scores: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
-        """Decide claims by the ledger's rules.
+    def claims(self, scores: pd.DataFrame, figure: str, elsewhere: Mapping[str, str]) -> pd.DataFrame:
+        """Decide every claim of this study that the ledger has a rule for.
 
         Parameters
         ----------
         scores : this run's.
-        figures : claim id -> address of the figure that shows it.
+        figure : address of the figure that shows most claims.
+        elsewhere : claim id -> address of another figure.
 
         Returns
         -------
         A table of verdicts, indexed by claim.
         """
-        self._claims = [claims.decide(each, scores) | {"figure": figure} for each, figure in figures.items()]
+        ids = [each for each, row in claims.ledger().items() if row["study"] == self.name and "parts" in row]
+        self._claims = [claims.decide(each, scores) | {"figure": elsewhere.get(each, figure)} for each in ids]
         rows = [
             {
                 "claim": claim["id"],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +26,15 @@ def units_of(model: nn.Module, images: Tensor) -> Units:
         If a trainable tensor belongs to no unit (a module never called, e.g. an auxiliary head) or to two.
     """
     units = getattr(model, "units", None) or _called_modules(model, images)
+    if not isinstance(units, Mapping):
+        raise StudyError(f"The model's attribute `units` is {units!r}; it must map names of units to names of modules.")
+    names: dict[int, str] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if names.setdefault(id(parameter), name) != name:
+            raise StudyError(
+                f"{names[id(parameter)]!r} and {name!r} are one tensor (tied weights), so a step would change both; "
+                "give the model separate tensors."
+            )
     owners: dict[str, list[str]] = {name: [] for name in model.state_dict()}
     for unit, modules in units.items():
         for module in modules:
@@ -52,21 +64,14 @@ def unit_tensors(model: nn.Module, modules: tuple[str, ...]) -> list[str]:
 
 def _called_modules(model: nn.Module, images: Tensor) -> Units:
     called: Units = {}
+    model = copy.deepcopy(model).eval()
 
     def note(name: str) -> None:
         called.setdefault(name, (name,))
 
-    hooks = [
-        module.register_forward_pre_hook(lambda _module, _inputs, name=name: note(name))  # type: ignore[misc]
-        for name, module in model.named_modules()
-        if name and next(module.parameters(recurse=False), None) is not None
-    ]
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(images[:1])
-    finally:
-        model.train(training)
-        for hook in hooks:
-            hook.remove()
+    for name, module in model.named_modules():
+        if name and next(module.parameters(recurse=False), None) is not None:
+            module.register_forward_pre_hook(lambda _module, _inputs, name=name: note(name))  # type: ignore[misc]
+    with torch.no_grad():
+        model(images[:1])
     return called

@@ -35,6 +35,8 @@ def pass_size(images: Tensor) -> int:
 
 def working_copy(model: nn.Module) -> nn.Module:
     """A copy to compute with: evaluation mode, frozen parameters, on the device, convolutions channels last."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise StudyError("A traced or scripted model cannot be studied from inside; give the nn.Module it was made of.")
     duplicate = copy.deepcopy(model).eval().requires_grad_(False)
     return duplicate.to(compute.device()).to(memory_format=torch.channels_last)
 
@@ -137,7 +139,8 @@ class Workspace:
 
             def cut(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
                 outputs.append(output.detach().requires_grad_(True))
-                return outputs[-1]
+                # A copy goes on: an in-place ReLU may follow, and must neither meet a leaf nor change what is kept.
+                return outputs[-1].clone()
 
             with torch.enable_grad(), hooked(self._module(name), cut):
                 logits = self.model(self.images)
@@ -232,22 +235,29 @@ def first_layer(model: nn.Module, images: Tensor) -> str | None:
     that no other path leads from the images to the logits. Found by trying, once per model.
     """
     if model not in _FIRST:
-        candidates = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+        # By its forward function, not its class: a subclass may add an activation and so not be linear.
+        linear = (nn.Conv2d.forward, nn.Linear.forward)
+        candidates = [name for name, module in model.named_modules() if type(module).forward in linear]
         _FIRST[model] = next((name for name in candidates if _is_only_door(model, name, images[:1])), None)
     return _FIRST[model]
 
 
 def _is_only_door(model: nn.Module, name: str, image: Tensor) -> bool:
     seen: list[Tensor] = []
+    passed_on: list[Tensor] = []
 
     def cut(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        seen.append(inputs[0])
-        return output.detach().requires_grad_(True)
+        seen.extend(inputs[:1])
+        passed_on.append(output.detach().requires_grad_(True).clone())
+        return passed_on[-1]
 
     inputs = image.detach().clone().requires_grad_(True)
     with torch.enable_grad(), hooked(dict(model.named_modules())[name], cut):
         logits = model(inputs)
     if len(seen) != 1 or not seen[0].requires_grad:
+        return False
+    if passed_on[0]._version:
+        # An in-place ReLU follows at once. The short cut would need a copy at every pass; the plain way needs none.
         return False
     only_views = all(node.name() in _VIEWS for node in graph_nodes(seen[0]))
     reached = torch.autograd.grad(logits.sum(), inputs, allow_unused=True)[0]

@@ -30,6 +30,7 @@
 
 # %% tags=["parameters"]
 models: list[str] = ["cnn-mnist-5k"]  # nets to randomize; each has a recipe in params/*/models
+# attribution methods and controls; package.module:function for your own
 methods: list[str] = [
     "gradient",
     "smoothgrad",
@@ -41,12 +42,11 @@ methods: list[str] = [
     "edge",
     "input",
     "random",
-]  # attribution methods and controls; package.module:function for your own
+]
 n_images: int = 20  # test images, spread evenly over the classes
 draws: int = 3  # how often the whole net is re-initialised; every draw meets every image
-init: str = (
-    "tn(0.01)"  # law of the new weights: tn(0.01) as printed, or own (each net's training initialiser) as released
-)
+# law of the new weights: tn(0.01) as printed, or own (each net's training initialiser) as released
+init: str = "tn(0.01)"
 prefix: str = "nested"  # nested keeps a chain's earlier draws from step to step; fresh draws all anew, as released
 gallery: int = 2  # images whose maps are shown
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
@@ -70,7 +70,7 @@ study = Study("01_model_randomization", globals())
 
 # %%
 study.table(
-    study.accuracies(), "Accuracy of the trained nets on their training images and on held-out images.", digits=4
+    study.accuracies(), "Accuracy of the trained nets on their training and on held-out images.", 4, "accuracies"
 )
 
 # %% [markdown]
@@ -219,24 +219,7 @@ for architecture in dict.fromkeys(trained.recipe.model for trained in study.nets
 # Each trained net is a part of its own: a claim about training must hold for each of them.
 
 # %%
-curves = f"curves-{net.name}"
-on_curves = [
-    "A-10",
-    "A-11",
-    "A-12",
-    "A-13",
-    "A-14",
-    "A-15",
-    "A-16",
-    "A-18",
-    "A-19",
-    "A-20",
-    "A-21",
-    "A-25",
-    "A-29",
-    "A-31",
-]
-verdicts = study.claims(scores, {"A-01": None, "A-02": None} | {each: curves for each in on_curves})
+verdicts = study.claims(scores, figure=f"curves-{net.name}", elsewhere={"A-01": "accuracies", "A-02": "accuracies"})
 study.table(verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3)
 
 # %% [markdown]

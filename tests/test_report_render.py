@@ -51,7 +51,14 @@ class Outline(HTMLParser):
 
 
 def claim(name="A-10", verdict="supported", **more):
-    numbers = {"value": 0.1178, "interval": [0.0813, 0.1542], "n": 100, "draws": 10, "threshold": 0.3}
+    numbers = {
+        "value": 0.1178,
+        "interval": [0.0813, 0.1542],
+        "n": 100,
+        "draws": 10,
+        "threshold": [0.3],
+        "holds": "< 0.3",
+    }
     words = {"source": "A1 §3.1", "wording": "the gradient is sensitive", "rule": r"$\rho_a<0.3$"}
     rest = {
         "expected": "supported",

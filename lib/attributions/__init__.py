@@ -57,25 +57,31 @@ def method(text: str) -> Method:
     """
     if ":" in text:
         return Custom.load(text)
-    name, _, arguments = text.partition("(")
+    name, opened, arguments = text.partition("(")
     if name not in METHODS:
         close = difflib.get_close_matches(name, METHODS, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise StudyError(f"The method {name!r} is not known; {hint}choose from {', '.join(METHODS)}.")
+    if opened and (arguments.count(")"), arguments[-1:]) != (1, ")"):
+        raise StudyError(f"The brackets of the method {text!r} do not match; write {name}(argument=value).")
     cls = METHODS[name]
     fields = {field.name: field for field in dataclasses.fields(cls)}
     values = {}
-    for part in filter(None, (piece.strip() for piece in arguments.rstrip(")").split(","))):
+    for part in filter(None, (piece.strip() for piece in arguments.removesuffix(")").split(","))):
         argument, _, written = part.partition("=")
         if argument not in fields:
             known = ", ".join(fields) or "none"
             raise StudyError(f"The method {name} has no argument {argument!r}; it has: {known}.")
+        if argument in values:
+            raise StudyError(f"The method {text!r} sets {argument} twice; set it once.")
         values[argument] = _value(written, fields[argument].type, f"{name}({argument}=…)")
     return cls(**values)
 
 
 def _value(written: str, kind: object, where: str) -> object:
-    """Read one argument; words need no quotes."""
+    """Read one argument; words need no quotes, also words that look like numbers (layer 4 of an nn.Sequential)."""
+    if str(kind) == "str":
+        return written.strip("'\"")
     try:
         value = ast.literal_eval(written)
     except (ValueError, SyntaxError):

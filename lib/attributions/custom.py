@@ -35,7 +35,7 @@ class Custom(Method):
         module, _, name = path.partition(":")
         try:
             function = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # importing runs foreign code, which can raise anything
             raise StudyError(
                 f"The method {path!r} could not be imported ({error}); write it as package.module:function, with the "
                 "package installed or in the folder you start from."
@@ -62,7 +62,13 @@ class Custom(Method):
             ) from error
 
     def __call__(self, workspace: Workspace) -> Tensor:
-        maps = self.function(workspace.model, workspace.images, workspace.targets)
+        before = _versions(workspace.model)
+        maps = self.function(workspace.model, workspace.images.clone(), workspace.targets)
+        if _versions(workspace.model) != before:
+            raise StudyError(
+                f"The method {self.path} changed the model it was given, and so the maps of all methods after it; let "
+                "it work on a copy."
+            )
         if not isinstance(maps, Tensor) or maps.shape != workspace.images.shape:
             shape = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
             raise StudyError(
@@ -70,3 +76,9 @@ class Custom(Method):
                 f"{tuple(workspace.images.shape)}."
             )
         return maps.detach()
+
+
+def _versions(model: nn.Module) -> list[int]:
+    """How often each tensor of a model was changed in place, and which modules are in training mode."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return [tensor._version for tensor in tensors] + [module.training for module in model.modules()]

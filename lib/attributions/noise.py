@@ -30,7 +30,7 @@ class SmoothGrad(Method):
     noise_level: float = 0.15
 
     def __post_init__(self) -> None:
-        if self.samples < 1 or self.noise_level < 0:
+        if self.samples < 1 or not 0 <= self.noise_level < float("inf"):
             raise StudyError(
                 f"smoothgrad needs samples >= 1 and noise_level >= 0, not {self.samples} and {self.noise_level}."
             )

@@ -1,0 +1,322 @@
+"""Identities that must hold exactly, by their id in the methods document; each can fail, and some show that it can."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+import toys
+from scipy.optimize import nnls
+from torch import nn
+
+from lib.attributions import attribute
+from lib.initialisers import truncated_normal
+from lib.randomization import cascade
+from lib.similarity import spearman
+from lib.units import units_of
+
+TARGETS = torch.tensor([0, 1, 3])
+RANKED = ("gradient", "gradient_x_input", "integrated_gradients", "smoothgrad", "guided_backprop")
+
+
+def close(a, b, tolerance=1e-10):
+    """Equal relative to the size of the second."""
+    return (a - b).abs().max() <= tolerance * b.abs().max()
+
+
+def maps_of(model, images, *written, targets=TARGETS):
+    return list(attribute(model, images, targets[: len(images)], written).values())
+
+
+# ---------------------------------------------------------------- linear models
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "gradient",
+        "guided_backprop",
+        "smoothgrad",
+        "smoothgrad(samples=1,noise_level=3.0)",
+        "smoothgrad(samples=7,noise_level=0.0)",
+    ],
+)
+def test_I01_linear_model_is_explained_by_its_weights(written):
+    model, images = toys.net("linear"), toys.images(3)
+    (maps,) = maps_of(model, images, written)
+    assert close(maps.flatten(1), model[1].weight.detach()[TARGETS])
+
+
+def test_I01_guided_backprop_of_a_net_without_relu_is_the_gradient():
+    """Convolution, batch norm with negative factors, average and max pooling, a skip: linear pieces only."""
+    pool = nn.MaxPool2d(2)
+    model = toys.Lambda(
+        lambda m, x: m.out(pool(m.norm(m.conv(x)) + x).flatten(1)),
+        conv=nn.Conv2d(2, 2, 3, padding=1),
+        norm=nn.BatchNorm2d(2),
+        out=nn.Linear(18, 4),
+    )
+    model = toys.randomise(model.double()).eval()
+    model.norm.weight.data[0] = -1.5
+    guided, gradient = maps_of(model, toys.images(3), "guided_backprop", "gradient")
+    assert torch.equal(guided, gradient)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 50])
+def test_I02_linear_model_has_ig_input_times_weights_without_a_half(steps):
+    """Both texts of Adebayo et al. print a factor 1/2 that is not there (trap T14)."""
+    model, images = toys.net("linear"), toys.images(3)
+    expected = images * model[1].weight.detach()[TARGETS].view_as(images)
+    for maps in maps_of(model, images, f"integrated_gradients(steps={steps})", "gradient_x_input"):
+        assert close(maps, expected)
+
+
+# ---------------------------------------------------------------- integrated gradients
+
+
+@pytest.fixture(scope="module")
+def trained_mlp():
+    """A small net trained on four noisy templates of 6x6 pixels with a black frame; float64, biases included."""
+    generator = torch.Generator().manual_seed(0)
+    templates = torch.rand(4, 2 * toys.SIDE**2, generator=generator, dtype=torch.float64)
+    labels = torch.arange(400) % 4
+    noise = torch.rand(400, 2 * toys.SIDE**2, generator=generator, dtype=torch.float64)
+    images = (0.5 * templates[labels] + 0.5 * noise).view(-1, 2, toys.SIDE, toys.SIDE)
+    images[:, :, 0] = 0.0
+    model = toys.net("mlp")
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.003)
+    for _ in range(150):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(model(images), labels).backward()
+        optimiser.step()
+    model.zero_grad()
+    accuracy = (model(images).argmax(1) == labels).double().mean()
+    assert accuracy > 0.95, "the net of this test must be trained"
+    return model, images[:24], labels[:24]
+
+
+def completeness_errors(model, images, targets, steps):
+    written = f"integrated_gradients(steps={steps})"
+    (maps,) = maps_of(model, images, written, targets=targets)
+    with torch.no_grad():
+        here, there = (model(each).gather(1, targets[:, None])[:, 0] for each in (images, torch.zeros_like(images)))
+    scale = torch.stack([here.abs(), there.abs(), maps.flatten(1).abs().sum(1)]).amax(0)
+    return (maps.flatten(1).sum(1) - (here - there)).abs() / scale
+
+
+def test_I03_completeness_error_falls_with_steps_and_is_below_one_percent_at_50(trained_mlp):
+    errors = [completeness_errors(*trained_mlp, steps).mean().item() for steps in (2, 10, 50, 500, 2000)]
+    assert all(fewer > more for fewer, more in itertools.pairwise(errors)), errors
+    assert errors[0] > 0.01 > errors[2] and errors[-1] < 1e-4, errors
+    assert completeness_errors(*trained_mlp, 50).max() < 0.01
+
+
+def test_I03_completeness_of_a_quadratic_is_exact_with_the_midpoint_rule():
+    """The midpoint rule is exact for a linear integrand; any rule with an end point and equal weights is not."""
+
+    class Quadratic(nn.Module):
+        def forward(self, x):
+            return x.flatten(1).square().sum(1, keepdim=True)
+
+    images = toys.images(3)
+    (maps,) = maps_of(Quadratic(), images, "integrated_gradients(steps=3)", targets=torch.zeros(3, dtype=torch.long))
+    assert close(maps, images.square())
+
+
+def without_bias(name):
+    model = toys.net(name)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+                module.bias.zero_()
+    return model
+
+
+@pytest.mark.parametrize("name", ["mlp", "max_pool"])
+def test_I06_bias_free_net_has_ig_equal_gradient_x_input_and_both_sum_to_the_logit(name):
+    model, images = without_bias(name), toys.images(3)
+    ig, ig3, product = maps_of(
+        model, images, "integrated_gradients", "integrated_gradients(steps=3)", "gradient_x_input"
+    )
+    assert close(ig, product) and close(ig3, product)
+    logits = model(images).gather(1, TARGETS[:, None])[:, 0].detach()
+    assert close(product.flatten(1).sum(1), logits)
+    with_bias = maps_of(toys.net(name), images, "integrated_gradients", "gradient_x_input")
+    assert not close(*with_bias, tolerance=0.05)
+
+
+@pytest.mark.parametrize("name", ["residual", "pooled"])
+def test_I07_fully_re_initialised_net_without_biases_has_ig_equal_gradient_x_input(name):
+    """Batch norm is made fresh (beta 0, running mean 0), so no constant is left once the biases are drawn as 0."""
+    model, images = toys.net(name), toys.images(3)
+
+    def law(tensor, trained, uniform):
+        return torch.zeros_like(uniform) if tensor.endswith("bias") else truncated_normal(uniform, 0.01)
+
+    *_, last = cascade(model, units_of(model, images), law, 0)
+    assert not close(*maps_of(model, images, "integrated_gradients", "gradient_x_input"), tolerance=0.05)
+    model.load_state_dict(last.state)
+    assert close(*maps_of(model, images, "integrated_gradients", "gradient_x_input"))
+
+
+@pytest.mark.parametrize("name", ["mlp", "residual", "from_input"])
+def test_I08_products_with_the_input_vanish_exactly_where_the_input_does(name):
+    images = toys.images(3)
+    gradient, *products = maps_of(toys.net(name), images, "gradient", "gradient_x_input", "integrated_gradients")
+    assert (images == 0).any() and (gradient[images == 0] != 0).float().mean() > 0.9
+    assert all((maps[images == 0] == 0).all() and (maps[images != 0] != 0).any() for maps in products)
+
+
+# ---------------------------------------------------------------- Guided Backprop
+
+
+def test_I09_guided_backprop_is_a_non_negative_combination_of_first_layer_filters():
+    """12 independent filters in 72 pixels: the weights are unique, and those of the gradient are not all >= 0."""
+    model, images = toys.net("mlp"), toys.images(3)
+    filters = model[1].weight.detach().T.numpy()
+    guided, gradient = maps_of(model, images, "guided_backprop", "gradient")
+    for number in range(3):
+        weights, distance = nnls(filters, guided[number].flatten().numpy())
+        assert distance < 1e-10 and weights.max() > 0
+        _, distance = nnls(filters, gradient[number].flatten().numpy())
+        assert distance > 1e-3
+
+
+def test_I09_signal_behind_the_first_convolution_is_non_negative():
+    """The map is the transposed first convolution of a signal r >= 0, found by least squares on the whole map."""
+    model, images = toys.net("relu6"), toys.images(3, "relu6")
+    with torch.no_grad():
+        bias = model[0].bias.view(1, -1, 1, 1)
+        columns = [
+            nn.functional.conv_transpose2d(basis.view(1, 5, 4, 4), model[0].weight).flatten()
+            for basis in torch.eye(80, dtype=torch.float64)
+        ]
+        shut = ((model[0](images) <= 0) | (model[0](images) >= 6)).flatten(1)
+    assert bias.abs().max() > 0
+    matrix = torch.stack(columns, 1).numpy()
+    for number, maps in enumerate(maps_of(model, images, "guided_backprop")[0]):
+        open_to = ~shut[number].numpy()
+        weights, distance = nnls(matrix[:, open_to], maps.flatten().numpy())
+        assert distance < 1e-9 and weights.max() > 0
+
+
+def test_I10_guided_backprop_is_the_gradient_when_all_weights_above_the_first_layer_are_positive():
+    model, images = toys.net("max_pool"), toys.images(3)
+    guided, gradient = maps_of(model, images, "guided_backprop", "gradient")
+    assert not close(guided, gradient, 0.05)
+    with torch.no_grad():
+        for number in (3, 6):
+            model[number].weight.abs_()
+    guided, gradient = maps_of(model, images, "guided_backprop", "gradient")
+    assert torch.equal(guided, gradient) and guided.abs().max() > 0
+
+
+@pytest.mark.parametrize("factor", [7.0, 1e-6, -1.0, -3.0])
+def test_I11_scaling_the_logit_layer(factor):
+    """A positive factor scales every map; a negative one flips all but Guided Backprop, which becomes another map."""
+    model, images = toys.net("max_pool"), toys.images(3)
+    before = attribute(model, images, TARGETS, RANKED)
+    with torch.no_grad():
+        model[6].weight *= factor
+        model[6].bias *= factor
+    after = attribute(model, images, TARGETS, RANKED)
+    for name in RANKED:
+        if factor < 0 and name == "guided_backprop":
+            assert not close(after[name], factor * before[name], 0.1)
+            assert not close(after[name], -factor * before[name], 0.1)
+        else:
+            assert close(after[name], factor * before[name])
+            signed = spearman(after[name], before[name], absolute=False)
+            assert torch.allclose(signed, torch.full_like(signed, math.copysign(1.0, factor)))
+
+
+# ---------------------------------------------------------------- GradCAM
+
+
+def test_I13_gradcam_before_global_pooling_is_rectified_cam():
+    model, images = toys.net("pooled"), toys.images(3)
+    with torch.no_grad():
+        activation = model[:5](images)
+        weights = model[7].weight[TARGETS]
+        cam = torch.einsum("nk,nkij->nij", weights, activation).clamp(min=0) / activation[0, 0].numel()
+    expected = torch.stack([toys.bilinear(each, toys.SIDE, toys.SIDE) for each in cam])
+    (maps,) = maps_of(model, images, "gradcam")
+    assert close(maps[:, 0], expected) and torch.equal(maps[:, 0], maps[:, 1])
+
+
+def test_I14_randomising_above_the_gradcam_layer_changes_its_weights_only():
+    model, images = toys.net("max_pool"), toys.images(3)
+    layer = model.gradcam_layer
+    before = [toys.activation_and_gradient(model, x, c, layer) for x, c in zip(images, TARGETS.tolist(), strict=True)]
+    (map_before,) = maps_of(model, images, "gradcam")
+    step = next(cascade(model, units_of(model, images), lambda n, t, uniform: truncated_normal(uniform, 0.5), 0))
+    assert step.unit == "6"
+    model.load_state_dict(step.state)
+    after = [toys.activation_and_gradient(model, x, c, layer) for x, c in zip(images, TARGETS.tolist(), strict=True)]
+    (map_after,) = maps_of(model, images, "gradcam")
+    for number, ((value, old), (same, new)) in enumerate(zip(before, after, strict=True)):
+        assert torch.equal(value, same) and not torch.equal(old, new)
+        # The new map is the old activations under the new weights.
+        coarse = torch.einsum("k,kij->ij", new.mean((1, 2)), value).clamp(min=0)
+        assert torch.allclose(map_after[number, 0], toys.bilinear(coarse, toys.SIDE, toys.SIDE), rtol=0, atol=1e-12)
+    assert not torch.equal(map_before, map_after)
+
+
+# ---------------------------------------------------------------- SmoothGrad and invariance
+
+
+@pytest.mark.parametrize("name", ["mlp", "max_pool", "residual", "from_input"])
+def test_I15_smoothgrad_tends_to_the_gradient_with_its_noise(name):
+    """Exactly the gradient once all copies share the pieces of the net; far from it with much noise."""
+    images = toys.images(3)
+    gradient, near, far = maps_of(
+        toys.net(name), images, "gradient", "smoothgrad(noise_level=1e-9)", "smoothgrad(noise_level=1.0)"
+    )
+    assert close(near, gradient) and not close(far, gradient, 0.1)
+
+
+ALL = [*RANKED, "gradcam", "guided_gradcam"]
+
+
+@pytest.mark.parametrize("written", ALL)
+def test_I18_permuting_hidden_units_changes_no_map(written):
+    model, images = toys.net("max_pool"), toys.images(3)
+    (before,) = maps_of(model, images, written)
+    with torch.no_grad():
+        first, second = (torch.randperm(n, generator=torch.Generator().manual_seed(5)) for n in (5, 6))
+        model[0].weight.copy_(model[0].weight[first])
+        model[0].bias.copy_(model[0].bias[first])
+        model[3].weight.copy_(model[3].weight[second][:, first])
+        model[3].bias.copy_(model[3].bias[second])
+        model[6].weight.copy_(model[6].weight.view(4, 6, 4)[:, second].reshape(4, 24))
+    (after,) = maps_of(model, images, written)
+    assert close(after, before)
+
+
+@pytest.mark.parametrize("written", ALL)
+def test_I18_positive_rescaling_between_layers_changes_no_map(written):
+    """One factor per hidden unit; GradCAM too, since its channels at the layer itself are scaled both ways."""
+    model, images = toys.net("max_pool"), toys.images(3)
+    (before,) = maps_of(model, images, written)
+    with torch.no_grad():
+        first, second = (10 ** torch.linspace(-2, 2, n, dtype=torch.float64) for n in (5, 6))
+        model[0].weight *= first.view(-1, 1, 1, 1)
+        model[0].bias *= first
+        model[3].weight *= second.view(-1, 1, 1, 1) / first.view(1, -1, 1, 1)
+        model[3].bias *= second
+        model[6].weight /= second.repeat_interleave(4)
+    (after,) = maps_of(model, images, written)
+    assert close(after, before)
+
+
+def test_identities_would_notice_a_wrong_relu_mask():
+    """The tests above can fail: a Guided Backprop without its forward mask breaks I-09's uniqueness and I-10."""
+    model, images = toys.net("mlp"), toys.images(1)
+    filters = model[1].weight.detach().T.numpy()
+    (guided,) = maps_of(model, images, "guided_backprop")
+    weights, _ = nnls(filters, guided[0].flatten().numpy())
+    shut = (model[1](images.flatten(1)) <= 0)[0].numpy()
+    assert shut.any() and np.all(weights[shut] < 1e-12)

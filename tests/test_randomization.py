@@ -1,0 +1,424 @@
+"""A cascade changes what it says and nothing else, and its scores know a perfect method from a blind one."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import toys
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+from torch import nn
+from toys import Lambda
+
+from lib import models
+from lib.errors import StudyError
+from lib.initialisers import truncated_normal
+from lib.randomization import (
+    LAWS,
+    Step,
+    cascade,
+    check_methods,
+    explained_classes,
+    law_named,
+    manifest,
+    randomization_maps,
+    randomization_scores,
+    reinitialised,
+)
+from lib.units import unit_tensors, units_of
+
+TARGETS = torch.tensor([0, 1, 3])
+IMAGES = toys.images(3)
+METHODS = [
+    "gradient",
+    "gradient_x_input",
+    "integrated_gradients(steps=5)",
+    "smoothgrad(samples=4)",
+    "guided_backprop",
+    "gradcam",
+    "guided_gradcam",
+]
+CONTROLS = ["edge", "input", "random"]
+BATCH_NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0, "num_batches_tracked": 0.0}
+
+
+def law_of(std=0.01):
+    return lambda name, trained, uniform: truncated_normal(uniform, std)
+
+
+def trained_law(name, trained, uniform):
+    return trained
+
+
+def steps_of(model, images=IMAGES, draw=0, law=None, **options):
+    return list(cascade(model, units_of(model, images), law or law_of(), draw, **options))
+
+
+def same_tensors(state, other, names):
+    return all(torch.equal(state[name], other[name]) for name in names)
+
+
+@pytest.fixture
+def identity_law(monkeypatch):
+    monkeypatch.setitem(LAWS, "identity", lambda model: trained_law)
+
+
+# ---------------------------------------------------------------- what a cascade changes
+
+
+@pytest.mark.parametrize("prefix", ["nested", "fresh"])
+def test_I22_step_k_has_the_k_topmost_units_new_and_all_others_bit_identical(any_net, prefix):
+    _, model, images, _ = any_net
+    trained = copy.deepcopy(model.state_dict())
+    units = units_of(model, images)
+    steps = steps_of(model, images, prefix=prefix)
+    assert [step.unit for step in steps] == list(units)[::-1]
+    norms = [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    for step in steps:
+        assert set(step.state) == set(trained)
+        new = list(units)[len(units) - step.step :]
+        for unit, modules in units.items():
+            for name in unit_tensors(model, modules):
+                value, owner, kind = step.state[name], *name.rsplit(".", 1)
+                if unit not in new:
+                    assert torch.equal(value, trained[name]), "below the step nothing may change, not one bit"
+                elif owner in norms:
+                    assert (value == BATCH_NORM[kind]).all(), "batch norm is made fresh, its statistics too"
+                else:
+                    assert (value != trained[name]).all() and value.abs().max() <= 0.02
+                assert value.dtype == trained[name].dtype and value.shape == trained[name].shape
+
+
+def test_I22_nested_steps_share_earlier_draws_and_fresh_steps_do_not():
+    model = toys.net("max_pool")
+    names = {unit: unit_tensors(model, modules) for unit, modules in units_of(model, IMAGES).items()}
+    for prefix, shared in (("nested", True), ("fresh", False)):
+        steps = steps_of(model, prefix=prefix)
+        for before, after in itertools.pairwise(steps):
+            for earlier in [step.unit for step in steps[: before.step]]:
+                assert same_tensors(before.state, after.state, names[earlier]) == shared
+
+
+def test_I22_last_step_is_the_full_re_initialisation():
+    """It does not remember one number of the trained net: two different nets end in the same state."""
+    one, other = (toys.net("residual", seed=seed) for seed in (0, 1))
+    last, other_last = steps_of(one)[-1].state, steps_of(other)[-1].state
+    assert not any(torch.equal(one.state_dict()[name], other.state_dict()[name]) for name, _ in one.named_parameters())
+    assert same_tensors(last, other_last, list(last))
+
+
+def test_T6_layers_of_equal_shape_get_different_weights():
+    model = Lambda(
+        lambda m, x: m.out(m.second(m.first(x)).flatten(1)),
+        first=nn.Conv2d(2, 2, 3, padding=1),
+        second=nn.Conv2d(2, 2, 3, padding=1),
+        out=nn.Linear(72, 4),
+    ).double()
+    last = steps_of(model)[-1].state
+    assert not torch.isclose(last["first.weight"], last["second.weight"]).any()
+    assert not torch.isclose(last["first.bias"], last["second.bias"]).any()
+    correlation = torch.corrcoef(torch.stack([last["first.weight"].flatten(), last["second.weight"].flatten()]))[0, 1]
+    assert abs(correlation) < 4 / 6
+
+
+def test_draws_and_seeds_differ_and_the_same_ones_repeat():
+    model = toys.net("max_pool")
+    states = [
+        steps_of(model, draw=draw, seed=seed, prefix=prefix)[-1].state
+        for draw, seed, prefix in [(0, 0, "nested"), (1, 0, "nested"), (0, 1, "nested"), (0, 0, "fresh")]
+    ]
+    for number, state in enumerate(states):
+        for other in states[:number]:
+            assert not any(torch.isclose(state[name], other[name]).any() for name in state)
+    again = steps_of(model)[-1].state
+    assert same_tensors(states[0], again, list(again))
+
+
+def test_a_unit_gets_the_same_numbers_in_every_order_and_under_every_law():
+    model = toys.net("max_pool")
+    units = units_of(model, IMAGES)
+    backwards = dict(reversed(units.items()))
+    downwards = list(cascade(model, units, law_of(), 3))[-1].state
+    upwards = list(cascade(model, backwards, law_of(), 3))[-1].state
+    assert same_tensors(downwards, upwards, list(downwards))
+    ten_times = list(cascade(model, units, law_of(0.1), 3))[-1].state
+    assert all(torch.allclose(ten_times[name], 10 * downwards[name], rtol=1e-12) for name in downwards)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**40), draw=st.integers(0, 10**6))
+def test_every_seed_and_draw_changes_all_of_a_unit_within_the_cut(seed, draw):
+    model = toys.net("mlp")
+    for step in steps_of(model, draw=draw, seed=seed):
+        values = torch.cat([step.state[f"{step.unit}.{kind}"].flatten() for kind in ("weight", "bias")])
+        assert len(values.unique()) == len(values) and values.abs().max() <= 0.02
+
+
+def test_taking_steps_leaves_the_model_as_it_was():
+    model = toys.net("residual").train()
+    before = copy.deepcopy(model.state_dict())
+    steps_of(model)
+    assert model.training and same_tensors(model.state_dict(), before, list(before))
+
+
+def test_buffer_that_no_rule_covers_is_refused():
+    model = toys.net("mlp")
+    model[1].register_buffer("scale", torch.ones(1, dtype=torch.float64))
+    with pytest.raises(StudyError, match=r"1\.scale"):
+        reinitialised(model, ("1",), law_of(), torch.Generator())
+
+
+def test_unknown_prefix_and_law_are_refused():
+    model = toys.net("mlp")
+    with pytest.raises(StudyError, match="nested, fresh"):
+        steps_of(model, prefix="nestled")
+    with pytest.raises(StudyError, match="'tn' is not known"):
+        law_named("tn", model)
+    with pytest.raises(StudyError, match="own_law"):
+        law_named("own", model)
+
+
+# ---------------------------------------------------------------- the manifest
+
+
+def test_manifest_proves_what_changed():
+    model = models.build("cnn", torch.Generator().manual_seed(0))
+    units = units_of(model, torch.zeros(1, 1, 28, 28))
+    steps = list(cascade(model, units, law_named("tn(0.01)", model), 0))
+    table = manifest(model, units, steps)
+    assert len(table) == 5 * 4 and table["numbers"].groupby(table["step"]).sum().eq(3_274_634).all()
+    order = list(reversed(units))
+    intact = table[table["step"] == 0].set_index("unit")
+    for row in table.itertuples():
+        randomised = order.index(row.unit) < row.step
+        assert row.changed == (1.0 if randomised else 0.0)
+        assert (row.digest == intact.loc[row.unit, "digest"]) == (not randomised)
+        if randomised:
+            assert row.std == pytest.approx(0.8796 * 0.01, rel=0.1 if row.unit == "conv1" else 0.03)
+
+
+def test_manifest_tells_a_cascade_that_did_nothing():
+    """The fault behind Guided Backprop's fame may have been a copy that never got the new weights."""
+    model = toys.net("mlp")
+    units = units_of(model, IMAGES)
+    table = manifest(model, units, [Step(0, 1, "5", model.state_dict())])
+    assert (table["changed"] == 0).all() and table.groupby("unit")["digest"].nunique().eq(1).all()
+    table = manifest(model, units, cascade(model, units, trained_law, 0))
+    assert (table["changed"] == 0).all()
+
+
+# ---------------------------------------------------------------- scores: known answers
+
+
+def values(scores, method, metric="spearman_abs", against="original"):
+    chosen = (scores["method"] == method) & (scores["metric"] == metric) & (scores["against"] == against)
+    return scores[chosen].sort_values(["step", "draw", "image"])["value"].to_numpy()
+
+
+def scores_of(model, methods, images=IMAGES, targets=TARGETS, **options):
+    return randomization_scores(model, images, targets, methods, **({"draws": 2} | options))
+
+
+def test_method_that_returns_the_input_is_similar_at_every_step():
+    scores = scores_of(toys.net("max_pool"), ["toys:returns_input"])
+    against_original = scores[scores["against"] == "original"]
+    assert len(against_original) == 5 * 3 * (1 + 2 * 3)
+    assert np.allclose(against_original["value"], 1.0, rtol=0, atol=1e-12)
+
+
+def test_method_that_returns_noise_is_not_similar_at_any_step():
+    generator = torch.Generator().manual_seed(2)
+    images = torch.randn(20, 1, 28, 28, generator=generator)
+    model = models.build("cnn", generator)
+    scores = scores_of(model, ["toys:returns_noise"], images, torch.zeros(20, dtype=torch.long), draws=1)
+    broken = scores[(scores["against"] == "original") & (scores["step"] > 0)]
+    for metric, mean in broken.groupby("metric")["value"].mean().items():
+        # 80 values of standard deviation 1 / 28 (half of it for the share of equal signs).
+        assert abs(mean - (0.5 if metric == "sign_agreement_fg" else 0.0)) < 4 / 28 / 80**0.5, metric
+
+
+@pytest.mark.parametrize("name", ["max_pool", "in_place", "relu6"])
+def test_randomization_that_changes_nothing_scores_one_for_every_method(name, identity_law):
+    """Noise included: SmoothGrad sees the same noise at every stage (trap T19). Only `random` draws anew."""
+    scores = scores_of(toys.net(name), METHODS + CONTROLS, toys.images(3, name), init="identity")
+    original = scores[(scores["against"] == "original") & (scores["method"] != "random")]
+    assert np.allclose(original["value"].dropna(), 1.0, rtol=0, atol=1e-12)
+    # A GradCAM map may be 0 everywhere, but not for all images; no other map may be.
+    undefined = original.groupby("method")["value"].apply(lambda column: column.isna().mean())
+    assert (undefined.drop(["gradcam", "guided_gradcam"]) == 0).all() and (undefined < 0.7).all()
+    random = values(scores, "random")
+    assert (random[:3] == pytest.approx(1.0)) and (np.abs(random[3:]) < 0.8).all()
+
+
+def test_scores_are_those_of_maps_made_by_hand():
+    """Re-initialise, explain and compare anew, by the plain oracles and SciPy."""
+    model = toys.net("max_pool")
+    scores = scores_of(model, ["guided_backprop"], draws=1, seed=5)
+    broken = copy.deepcopy(model)
+    for step in steps_of(model, seed=5):
+        broken.load_state_dict(step.state)
+        for number, (image, target) in enumerate(zip(IMAGES, TARGETS.tolist(), strict=True)):
+            before, after = (toys.plain_guided_backprop(net, image, target) for net in (model, broken))
+            row = scores[(scores["step"] == step.step) & (scores["image"] == number)].set_index("metric")["value"]
+            inside = (image != 0).any(0).flatten().numpy()
+            for reduce, suffix in ((lambda m: m.abs().sum(0), "_abs"), (lambda m: m.sum(0), "")):
+                a, b = (reduce(each).flatten().numpy() for each in (before, after))
+                for kept, where in ((slice(None), ""), (inside, "_fg")):
+                    expected = spearmanr(a[kept], b[kept]).statistic
+                    assert row[f"spearman{suffix}{where}"] == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def test_intact_model_is_compared_with_itself_another_image_and_other_noise():
+    scores = scores_of(toys.net("max_pool"), ["smoothgrad(samples=4)", "gradient"])
+    intact = scores[scores["step"] == 0]
+    assert (intact["draw"] == -1).all() and (intact["level"] == "none").all()
+    found = intact.groupby(["method", "against"]).size().unstack(fill_value=0)
+    assert found.loc["gradient"].to_dict() == {"null_other_image": 15, "original": 15, "self": 0}
+    assert found.loc["smoothgrad(samples=4)"].to_dict() == {"null_other_image": 15, "original": 15, "self": 15}
+    assert np.allclose(values(intact, "smoothgrad(samples=4)"), 1.0)
+    own, other = (values(intact, "smoothgrad(samples=4)", against=each) for each in ("self", "null_other_image"))
+    assert (own < 1 - 1e-6).all() and own.mean() > other.mean()
+
+
+def test_table_crosses_every_draw_with_every_image_step_method_and_metric():
+    scores = scores_of(toys.net("max_pool"), ["gradient", "edge"], draws=3, image_ids=[7, 3, 11])
+    broken = scores[scores["step"] > 0]
+    assert len(broken) == 3 * 3 * 3 * 2 * 5
+    assert not broken.duplicated(["step", "draw", "image", "method", "metric"]).any()
+    assert set(scores["image"]) == {7, 3, 11} and (scores["intervention"] == "cascade").all()
+    assert dict(zip(scores["image"], scores["target"], strict=True)) == {7: 0, 3: 1, 11: 3}
+    assert broken.groupby("step")["level"].unique().map(list).to_dict() == {1: ["6"], 2: ["3"], 3: ["0"]}
+
+
+def test_constant_maps_are_counted_as_nan():
+    model = toys.net("max_pool")
+    with torch.no_grad():
+        model[6].weight[:] = -model[6].weight.abs()
+    scores = scores_of(model, ["gradcam"], targets=torch.tensor([0, 0, 0]))
+    intact = scores[(scores["step"] == 0) & (scores["against"] == "original")]
+    assert intact["value"].isna().all(), "all weights negative: GradCAM is 0 everywhere"
+    assert len(scores[scores["against"] == "original"]) == 5 * 3 * (1 + 2 * 3)
+
+
+# ---------------------------------------------------------------- scores: what they must not depend on
+
+
+def test_same_seed_gives_the_same_table_and_another_seed_another():
+    model = toys.net("max_pool")
+    methods = METHODS + CONTROLS
+    first = scores_of(model, methods)
+    pd.testing.assert_frame_equal(first, scores_of(model, methods), check_exact=True)
+    other = scores_of(model, methods, seed=1)
+    assert not np.allclose(values(first, "gradient")[3:], values(other, "gradient")[3:])
+
+
+def test_order_and_company_of_methods_do_not_matter():
+    model = toys.net("max_pool")
+    methods = METHODS + CONTROLS
+    together, backwards = scores_of(model, methods), scores_of(model, methods[::-1])
+    for method in methods:
+        alone = scores_of(model, [method])
+        for other in (together, backwards):
+            chosen = other[other["method"] == method].reset_index(drop=True)
+            pd.testing.assert_frame_equal(alone, chosen, check_exact=True)
+
+
+def test_images_in_parts_score_as_they_do_together(monkeypatch):
+    model, images, targets = toys.net("max_pool"), toys.images(11), torch.arange(11) % 4
+    methods = ["gradient", "smoothgrad(samples=4)", "random"]
+
+    def sorted_scores():
+        scores = scores_of(model, methods, images, targets)
+        scores = scores[scores["against"] != "null_other_image"]
+        return scores.sort_values(["method", "against", "step", "draw", "metric", "image"]).reset_index(drop=True)
+
+    together = sorted_scores()
+    monkeypatch.setattr("lib.workspace._PASS_NUMBERS", 1)
+    pd.testing.assert_frame_equal(together, sorted_scores(), check_exact=False, rtol=1e-9, atol=1e-9)
+
+
+def test_number_of_an_image_names_its_noise_not_its_place():
+    model = toys.net("max_pool")
+    whole = scores_of(model, ["smoothgrad(samples=4)", "random"], image_ids=[4, 5, 6])
+    alone = scores_of(model, ["smoothgrad(samples=4)", "random"], IMAGES[2:], TARGETS[2:], image_ids=[6])
+    keys = ["method", "against", "step", "draw", "metric", "image"]
+    merged = alone.merge(whole, on=keys, suffixes=("", "_whole"))
+    assert len(merged) == len(alone) and np.allclose(merged["value"], merged["value_whole"], atol=1e-9)
+
+
+def test_nested_and_fresh_differ_after_the_first_step_has_its_own_draw():
+    model = toys.net("max_pool")
+    nested, fresh = (values(scores_of(model, ["gradient"], prefix=p), "gradient") for p in ("nested", "fresh"))
+    assert nested.shape == fresh.shape and not np.allclose(nested[3:], fresh[3:])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_users_model_is_bit_identical_afterwards(training):
+    model = toys.net("residual").train(training)
+    model.norm1.eval()
+    model.conv1.weight.requires_grad_(False)
+    before = copy.deepcopy(model.state_dict())
+    flags = [module.training for module in model.modules()]
+    wanted = [parameter.requires_grad for parameter in model.parameters()]
+    kept = IMAGES.clone()
+    scores_of(model, METHODS, draws=1)
+    randomization_maps(model, IMAGES, TARGETS, METHODS)
+    explained_classes(model, IMAGES)
+    assert list(model.state_dict()) == list(before) and same_tensors(model.state_dict(), before, list(before))
+    assert [module.training for module in model.modules()] == flags
+    assert [parameter.requires_grad for parameter in model.parameters()] == wanted
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert torch.equal(IMAGES, kept)
+
+
+# ---------------------------------------------------------------- maps for galleries, classes, refusals
+
+
+def test_gallery_maps_are_those_of_the_oracles_at_every_step():
+    model = toys.net("max_pool")
+    maps = randomization_maps(model, IMAGES, TARGETS, ["guided_backprop", "input"], seed=5)
+    assert maps["guided_backprop"].shape == (4, 3, 6, 6)
+    broken = copy.deepcopy(model)
+    for number, state in enumerate([model.state_dict(), *(step.state for step in steps_of(model, seed=5))]):
+        broken.load_state_dict(state)
+        expected = toys.plain_guided_backprop(broken, IMAGES[1], 1).sum(0)
+        assert torch.allclose(maps["guided_backprop"][number, 1], expected, rtol=1e-9, atol=1e-30)
+        assert torch.equal(maps["input"][number], IMAGES.sum(1))
+
+
+def test_explained_classes_are_the_largest_logits_in_evaluation_mode(any_net):
+    _, model, images, _ = any_net
+    expected = torch.stack([model(image[None])[0].argmax() for image in images])
+    assert torch.equal(explained_classes(model.train(), images), expected)
+
+
+def test_lengths_that_do_not_agree_are_refused():
+    for options in ({"targets": TARGETS[:2]}, {"image_ids": [0, 1]}):
+        with pytest.raises(StudyError, match="3 images"):
+            scores_of(toys.net("mlp"), ["gradient"], **options)
+
+
+def test_method_that_is_not_defined_for_the_model_is_refused_before_any_draw(monkeypatch):
+    """One clear sentence in the first seconds, not a traceback after an hour."""
+    monkeypatch.setattr("lib.randomization.cascade", lambda *_: pytest.fail("the cascade began"))
+    gelu = nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.GELU(), nn.Linear(8, 4)).double()
+    for model, methods in (
+        (gelu, ["gradient", "guided_backprop"]),
+        (gelu, ["gradcam"]),
+        (toys.net("mlp"), ["gradient", "guided_gradcam"]),
+        (toys.net("mlp"), ["gradient", "toys:wrong_shape"]),
+        (toys.net("mlp"), ["gradient", "toys:halves_the_weights"]),
+        (toys.net("mlp"), ["gradient", "gradient"]),
+        (toys.net("mlp"), ["gradiant"]),
+    ):
+        with pytest.raises(StudyError):
+            check_methods(model, IMAGES, TARGETS, methods)
+        with pytest.raises(StudyError):
+            scores_of(model, methods)
