@@ -2,119 +2,36 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import html
 import io
 import json
 import os
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lib import artefacts, attributions, claims, compute, data, models, randomization, sources, training
+from lib import artefacts, attributions, claims, compute, data, randomization, sources, training
 from lib.attributions.custom import Custom
+from lib.checks import check, data_folder, notebook_path
 from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
+from lib.display import figure_html, table_html
 from lib.errors import StudyError
 from lib.parameters import assigned_names, check_parameters, read_parameters
 from lib.scores import pack_scores, read_scores
 
 NOT_IN_RESULTS = ("out", "data_dir")
 """Parameters that say where things lie; they change no number."""
-_DPI = 110
-
-
-def notebook_path(study: str) -> Path:
-    """The source of a study."""
-    path = ROOT / "notebooks" / f"{study}.py"
-    if not path.exists():
-        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.py")))
-        raise StudyError(f"There is no study {study!r}; choose one of {known}.")
-    return path
-
-
-def check(study: str, values: Mapping[str, Any]) -> None:
-    """Refuse values that cannot be run, before any compute.
-
-    Parameters
-    ----------
-    study : the notebook's name.
-    values : all its parameters, already of the right types.
-
-    Raises
-    ------
-    StudyError
-        One sentence about the first problem: an unknown net, data set, method, initialiser or prefix, a method that
-        is not defined for a net's architecture, a number out of range, data that are absent.
-    """
-    notebook_path(study)
-    with _data_dir(values.get("data_dir", "")):
-        for name in ("models", "methods"):
-            if name in values and not values[name]:
-                raise StudyError(f"{name} is empty; name at least one.")
-        recipes = [training.read_recipe(name) for name in values.get("models", [])]
-        _check_distinct(values.get("models", []), recipes)
-        for number in ("n_images", "draws", "gallery"):
-            if number in values and values[number] < 1:
-                raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
-        if values.get("gallery", 1) > values.get("n_images", 1):
-            raise StudyError(
-                f"gallery is {values['gallery']}, more than n_images, {values['n_images']}; make it smaller."
-            )
-        if "prefix" in values and values["prefix"] not in randomization.PREFIXES:
-            raise StudyError(f"prefix is {values['prefix']!r}; choose one of {', '.join(randomization.PREFIXES)}.")
-        attributions.methods(values.get("methods", []))
-        for recipe in recipes:
-            model = models.build(recipe.model, compute.generator("check"))
-            image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
-            randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), values.get("methods", []))
-            if "init" in values:
-                randomization.law_named(values["init"], model)
-        for name in {recipe.dataset for recipe in recipes}:
-            data.ensure(name)
-
-
-def _check_distinct(names: Sequence[str], recipes: Sequence[training.Recipe]) -> None:
-    """Refuse nets whose rows in the table of scores could not be told apart."""
-    seen: dict[tuple[str, str, int], str] = {}
-    for name, recipe in zip(names, recipes, strict=True):
-        label = (recipe.model, recipe.dataset, recipe.seed)
-        if label in seen:
-            raise StudyError(
-                f"The nets {seen[label]} and {name} have the same model, data set and seed, so their scores could not "
-                "be told apart; run them one by one."
-            )
-        seen[label] = name
-
-
-class _data_dir:
-    """A context in which a non-empty parameter ``data_dir`` stands for the environment variable."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self.before = os.environ.get("SALIENCY_DATA")
-
-    def __enter__(self) -> None:
-        if self.folder:
-            os.environ["SALIENCY_DATA"] = str(Path(self.folder).expanduser().resolve())
-
-    def __exit__(self, *_: object) -> None:
-        if self.folder:
-            os.environ.pop("SALIENCY_DATA")
-            if self.before is not None:
-                os.environ["SALIENCY_DATA"] = self.before
 
 
 class Study:
@@ -144,7 +61,7 @@ class Study:
         self._scores: pd.DataFrame | None = None
         self._maps: dict[str, np.ndarray] = {}
         self._claims: list[dict[str, Any]] = []
-        with _data_dir(self.params.get("data_dir", "")):
+        with data_folder(self.params.get("data_dir", "")):
             self.nets = [training.load_named(net) for net in self.params.get("models", [])]
             self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
 
@@ -303,20 +220,11 @@ class Study:
         """
         if not caption.strip() or not alt.strip():
             raise StudyError(f"The figure {name} needs a caption and an alternative text.")
-        packed = io.BytesIO()
-        figure.savefig(packed, format="png", dpi=_DPI, metadata={"Software": None}, bbox_inches="tight")
-        plt.close(figure)
-        source = f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
-        _show_html(
-            f'<figure id="{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        )
+        _show_html(figure_html(figure, name, caption, alt))
 
     def table(self, table: pd.DataFrame, caption: str, digits: int = 2, name: str = "") -> None:
         """Show a table with its caption; numbers to so many digits, ``name`` as its address in the report."""
-        body = table.to_html(float_format=lambda value: f"{value:.{digits}f}", na_rep="–", border=0)
-        address = f' id="{html.escape(name)}"' if name else ""
-        _show_html(f"<figure{address}>{body}<figcaption>{html.escape(caption)}</figcaption></figure>")
+        _show_html(table_html(table, caption, digits, name))
 
     def claims(self, scores: pd.DataFrame, figure: str, elsewhere: Mapping[str, str]) -> pd.DataFrame:
         """Decide every claim of this study that the ledger has a rule for.

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from lib import data, study, training
+from lib.claims import ledger
 from lib.compute import ROOT
 from lib.errors import StudyError
 from lib.parameters import percent_cells, read_parameters, tags_of
@@ -552,10 +553,11 @@ def test_a_table_shows_digits_and_gaps(shown, tmp_path):
 def test_claims_of_a_run_are_decided_and_shown_with_their_figures(tmp_path):
     made = make_study(tmp_path)
     scores = made.scores(randomization_scores, TINY["methods"], **SETTINGS)
-    table = made.claims(scores, {"A-10": "curves", "A-12": None})
-    assert table.index.tolist() == ["A-10", "A-12"]
+    table = made.claims(scores, figure="curves", elsewhere={"A-01": "accuracies"})
+    ruled = [each for each, row in ledger().items() if row["study"] == "01_model_randomization" and "parts" in row]
+    assert table.index.tolist() == ruled and "A-10" in ruled and "A-77" not in ruled
     assert table.loc["A-12", "verdict"] == "not tested" and table.loc["A-12", "interval"] == "–"
     made.save()
-    claims = json.loads((tmp_path / "results.json").read_text())["claims"]
-    assert [claim["figure"] for claim in claims] == ["curves", None]
-    assert claims[0]["verdict"] == table.loc["A-10", "verdict"]
+    claims = {claim["id"]: claim for claim in json.loads((tmp_path / "results.json").read_text())["claims"]}
+    assert claims["A-10"]["figure"] == "curves" and claims["A-01"]["figure"] == "accuracies"
+    assert claims["A-10"]["verdict"] == table.loc["A-10", "verdict"]
