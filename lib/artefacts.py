@@ -18,7 +18,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -39,18 +38,22 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def source_digest(parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+def source_digest(parts: Iterable[Any]) -> str:
     """The digest of the code of modules, classes and functions.
 
-    Comments, docstrings and layout do not count, so that better prose does not cost a training run.
+    Comments, docstrings (of names as well), layout and types do not count: better prose costs no training run.
     """
     digest = hashlib.sha256()
     for part in parts:
         tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
-            if isinstance(body, list) and body and _is_text(body[0]):
-                del body[0]
+            if isinstance(body, list):
+                body[:] = [statement for statement in body if not _is_text(statement)]
+            if isinstance(node, ast.FunctionDef):
+                node.returns = None
+            if isinstance(node, ast.arg):
+                node.annotation = None
         digest.update(ast.dump(tree).encode() + b"\0")
     return digest.hexdigest()
 
@@ -59,7 +62,7 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def key_of(config: dict[str, Any], parts: Iterable[ModuleType | type | Callable[..., Any]]) -> str:
+def key_of(config: dict[str, Any], parts: Iterable[Any]) -> str:
     """The key of an artefact: its config, the code that makes it, and torch's minor version."""
     torch_minor = ".".join(torch.__version__.split("+")[0].split(".")[:2])
     text = json.dumps([config, source_digest(parts), torch_minor], sort_keys=True)
@@ -68,17 +71,27 @@ def key_of(config: dict[str, Any], parts: Iterable[ModuleType | type | Callable[
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn a full disk or a read-only folder into one sentence."""
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        yield
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise StudyError(
             f"{path} could not be written ({error.strerror}); free the disk or choose another folder."
         ) from error
@@ -87,8 +100,10 @@ def write_atomically(path: Path, data: bytes) -> None:
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock named by a file; the kernel frees it when the process ends, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -115,9 +130,12 @@ def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     folder = cache_dir() / kind / key[:16]
     with lock(folder.with_name(folder.name + ".lock")):
         if not intact(folder):
+            # The lock is ours, so whatever lies here was left by a process that was killed.
+            for leftover in folder.parent.glob(f".{folder.name}.*"):
+                shutil.rmtree(leftover, ignore_errors=True)
             temporary = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
+            with _writing(temporary):
+                temporary.mkdir()
             try:
                 make(temporary)
                 seal(temporary)
@@ -150,10 +168,17 @@ def intact(folder: Path) -> bool:
         return False
     try:
         lines = (folder / CHECKSUMS).read_text().splitlines()
-        sums = dict(reversed(line.split("  ", 1)) for line in lines)  # type: ignore[arg-type]
-        damaged = [name for name, digest in sums.items() if sha256((folder / name).read_bytes()) != digest]
+        sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
+        sums = {}
+    # A list of sums that was cut short would otherwise vouch for files that it does not name.
+    damaged = [name for name in sums if not _has_sum(folder / name, sums[name])]
+    if not damaged and sums.keys() | {CHECKSUMS} != {path.name for path in folder.iterdir()}:
         damaged = [CHECKSUMS]
     if damaged:
         print(f"{folder / damaged[0]} is damaged and is made again.", file=sys.stderr)
     return not damaged
+
+
+def _has_sum(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path.read_bytes()) == digest

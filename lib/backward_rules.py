@@ -18,6 +18,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from lib.errors import StudyError
 
 # Every form in which torch offers a ReLU. `nn.ReLU` calls F.relu, `nn.ReLU6` calls F.hardtanh from 0 to 6.
 _RELU = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+_IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_}
 _CUT_RELU = {F.relu6, F.hardtanh}
 
 # Nodes of the autograd graph that are linear in the signal they pass on, or route it (max-pooling), so that the
@@ -99,19 +101,21 @@ class _ReLURule(torch.autograd.Function):
     """A ReLU whose backward lets a signal r through where ``z > 0`` (if `forward_mask`) and where ``r > 0``."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, limit: float, forward_mask: bool) -> Tensor:
-        output = z.clamp(min=0) if math.isinf(limit) else z.clamp(min=0, max=limit)
+    def forward(ctx: Any, z: Tensor, limit: float, forward_mask: bool, in_place: bool) -> Tensor:
         if forward_mask:
             # Strict masks on both sides: a ReLU6 that is cut off at 6 passes nothing on, like its gradient.
             ctx.save_for_backward((z > 0) & (z < limit))
-        return output
+        if in_place:
+            ctx.mark_dirty(z)
+        output = z if in_place else z.clone()
+        return output.clamp_(min=0) if math.isinf(limit) else output.clamp_(min=0, max=limit)
 
     @staticmethod
-    def backward(ctx: Any, r: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, r: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
         open_to = r > 0
         if ctx.saved_tensors:
             open_to = open_to & ctx.saved_tensors[0]
-        return torch.where(open_to, r, torch.zeros_like(r)), None, None
+        return torch.where(open_to, r, torch.zeros_like(r)), None, None, None
 
 
 class ReLURule(TorchFunctionMode):
@@ -128,24 +132,36 @@ class ReLURule(TorchFunctionMode):
         self.forward_mask = forward_mask
         self.calls = 0
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Replace a ReLU, in place or not, by one with the rule's backward; let everything else be."""
         kwargs = kwargs or {}
-        limit = _upper_limit(func, *args, **kwargs)
-        if limit is None:
+        call = _relu_call(func, args, kwargs)
+        if call is None:
             return func(*args, **kwargs)
         self.calls += 1
-        return _ReLURule.apply(args[0] if args else kwargs["input"], limit, self.forward_mask)
+        return _ReLURule.apply(call.z, call.limit, self.forward_mask, call.in_place)
 
 
-def _upper_limit(func: Any, *args: Any, **kwargs: Any) -> float | None:
-    """Where a ReLU-like call is cut off: infinity for a ReLU, 6 for a ReLU6; None for any other function."""
+@dataclass(frozen=True)
+class _ReLUCall:
+    """A call of a ReLU: its input, where it is cut off (infinity, or 6), whether it overwrites its input."""
+
+    z: Tensor
+    limit: float
+    in_place: bool
+
+
+def _relu_call(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _ReLUCall | None:
+    """Read a call; None if it is not one of a ReLU."""
     if func in _RELU:
-        return float("inf")
+        z = args[0] if args else kwargs["input"]
+        in_place = func in _IN_PLACE or kwargs.get("inplace", args[1] if len(args) > 1 else False)
+        return _ReLUCall(z, math.inf, bool(in_place))
     if func in _CUT_RELU:
-        bounds = inspect.signature(func).bind(*args, **kwargs).arguments
-        if func is F.relu6 or bounds.get("min_val", -1.0) == 0:
-            return float(bounds.get("max_val", 6.0 if func is F.relu6 else 1.0))
+        given = inspect.signature(func).bind(*args, **kwargs).arguments
+        limits = (0, 6) if func is F.relu6 else (given.get("min_val", -1.0), given.get("max_val", 1.0))
+        if limits[0] == 0:
+            return _ReLUCall(given["input"], float(limits[1]), bool(given.get("inplace", False)))
     return None
 
 
@@ -185,8 +201,7 @@ def modified_gradient(
         if not torch.equal(logits, plain_logits):
             raise StudyError(
                 "The model gives other logits when its ReLUs are replaced by guided ones, so a map would explain "
-                "another function; look for code that relies on a ReLU changing its input in place, or for dropout "
-                "left in training mode."
+                "another function; look for dropout or other random numbers in the forward pass."
             )
         check_census(logits)
         return torch.autograd.grad(select(logits).sum(), inputs)[0]

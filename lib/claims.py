@@ -61,6 +61,8 @@ def decide(claim_id: str, scores: pd.DataFrame) -> dict[str, Any]:
     """
     row = ledger()[claim_id]
     parts = [part for rule in row.get("parts", []) for part in _measure(rule, scores)]
+    if all(part["undefined"] is None for part in parts):  # nothing of it was measured
+        parts = []
     first = [part for part in parts if not part["second"]]
     second = [part for part in parts if part["second"]]
     verdict = _combine(first)
@@ -92,9 +94,19 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
             for at in range(1, last + 1) if rule.get("at") == "each" else _as_list(rule.get("at")):
                 table = _cells(net, rule | {"at": at}, method, last)
                 if table is None:
+                    yield _unmeasured(run, rule, method)
                     continue
-                words = [run, rule["label"], method, f"step {at}" if isinstance(at, int) else None]
                 estimate = crossed_mean(table.to_numpy())
+                size = float(np.abs(table.to_numpy()[table.notna().to_numpy()]).mean()) if estimate.images else np.nan
+                words = [
+                    run,
+                    rule["label"],
+                    method,
+                    f"step {at}" if isinstance(at, int) else None,
+                    # A mean near 0 can hide large values of both signs.
+                    f"mean |·| {size:.3f}" if "within" in rule else None,
+                    f"{estimate.undefined:.0%} undefined (constant maps)" if estimate.undefined else None,
+                ]
                 part = {
                     "label": ", ".join(filter(None, words)),
                     "run": run,
@@ -104,7 +116,7 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
                     "n": estimate.images,
                     "draws": estimate.draws,
                     "undefined": _number(estimate.undefined),
-                    "mean_absolute": _number(np.nanmean(np.abs(table.to_numpy()))) if estimate.images else None,
+                    "mean_absolute": _number(size),
                     "threshold": [bound for bound in _bounds(rule) if np.isfinite(bound)],
                     "holds": _threshold_text(rule),
                     "verdict": _judge(estimate, rule),
@@ -112,6 +124,27 @@ def _measure(rule: dict[str, Any], scores: pd.DataFrame) -> Iterator[dict[str, A
                 }
                 part["_easier"], part["_harder"] = (_judge(estimate, _moved(rule, sign)) for sign in (1, -1))
                 yield part
+
+
+def _unmeasured(run: str, rule: dict[str, Any], method: str | None) -> dict[str, Any]:
+    """A part that this net should have, but whose scores are not there: it can support nothing."""
+    return {
+        "label": ", ".join(filter(None, [run, rule["label"], method, "not measured"])),
+        "run": run,
+        "second": bool(rule.get("second", False)),
+        "value": None,
+        "interval": None,
+        "n": 0,
+        "draws": 0,
+        "undefined": None,
+        "mean_absolute": None,
+        "threshold": [],
+        "holds": _threshold_text(rule),
+        "verdict": INCONCLUSIVE,
+        "_margin": np.inf,
+        "_easier": INCONCLUSIVE,
+        "_harder": INCONCLUSIVE,
+    }
 
 
 def _as_list(at: Any) -> list[Any]:

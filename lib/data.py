@@ -80,7 +80,10 @@ def balanced(labels: Tensor, count: int) -> Tensor:
     chosen = []
     for position, label in enumerate(classes):
         share = count // len(classes) + (position < count % len(classes))
-        chosen.append((labels == label).nonzero().flatten()[:share])
+        of_class = (labels == label).nonzero().flatten()
+        if len(of_class) < share:
+            raise StudyError(f"n_images is {count}, but only {len(of_class)} are of class {label}; make it smaller.")
+        chosen.append(of_class[:share])
     return torch.cat(chosen)
 
 

@@ -74,9 +74,8 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
     columns : names of the stages.
     signed : show signs on a diverging map centred at 0, else absolute values on a sequential one.
     """
-    figure, axes = plt.subplots(
-        len(maps), len(columns), figsize=(1.15 * len(columns) + 1.6, 1.12 * len(maps) + 0.5), squeeze=False
-    )
+    size = (0.95 * len(columns), 0.95 * len(maps))
+    figure, axes = plt.subplots(len(maps), len(columns), figsize=size, squeeze=False)
     for row, (method, stages) in zip(axes, maps.items(), strict=True):
         for axis, picture in zip(row, stages, strict=True):
             limit = np.percentile(np.abs(picture), _CLIP) or np.abs(picture).max() or 1.0
@@ -90,7 +89,7 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
         row[0].set_ylabel(spoken(method), rotation=0, ha="right", va="center")
     for axis, name in zip(axes[0], columns, strict=True):
         axis.set_title(name, fontsize=10)
-    figure.subplots_adjust(wspace=0.05, hspace=0.05)
+    figure.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.06, hspace=0.06)
     return figure
 
 
@@ -112,8 +111,7 @@ def cascade_curves(
     chosen = scores[(scores.intervention == "cascade") & (scores.against == "original")]
     stages = stage_names(scores)
     looks = style(methods)
-    width = 3.7 * len(metrics) + 1.6
-    figure, axes = plt.subplots(1, len(metrics), figsize=(width, 4.0), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(metrics), figsize=(3.3 * len(metrics), 3.9), sharey=True, squeeze=False)
     for axis, metric in zip(axes[0], metrics, strict=True):
         axis.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
         if metric == "spearman_abs" and floor is not None:
@@ -125,13 +123,13 @@ def cascade_curves(
             axis.plot(curve.step, curve.value, label=spoken(method), markersize=5, linewidth=1.6, **looks[method])
         axis.set_title(METRICS[metric], fontsize=10)
         axis.set_xticks(range(len(stages)), stages)
-        axis.set_ylim(-0.15, 1.05)
+        axis.set_ylim(min(-0.15, axis.get_ylim()[0]), 1.05)
         axis.set_xlabel("randomized down to")
         sns.despine(ax=axis)
     axes[0][0].set_ylabel("similarity to the intact model's map")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(0.985, 0.5), frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0, 0.985, 1))
+    figure.tight_layout()
+    figure.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=5, frameon=False, fontsize=9)
     return figure
 
 
@@ -193,3 +191,19 @@ def stage_names(scores: pd.DataFrame) -> list[str]:
     cascade = scores[scores.intervention == "cascade"]
     units = cascade[cascade.step > 0].drop_duplicates("step").sort_values("step")
     return ["intact", *units.level.astype(str)]
+
+
+def in_words(scores: pd.DataFrame, methods: Sequence[str], metric: str, against: str = "original") -> str:
+    """Means by method for a caption: after the first → after the last step, or one number for a null at step 0.
+
+    Controls are left out.
+    """
+    chosen = scores[(scores.intervention == "cascade") & (scores.against == against) & (scores.metric == metric)]
+    if chosen.empty:
+        return "nothing measured"
+    steps = sorted({1, int(chosen.step.max())} & set(chosen.step)) or [0]
+    parts = []
+    for method in (each for each in methods if each not in CONTROLS):
+        values = [chosen[(chosen.method == method) & (chosen.step == step)].value.mean() for step in steps]
+        parts.append(f"{spoken(method)} " + " → ".join(f"{value:.2f}" for value in values))
+    return ", ".join(parts)

@@ -62,6 +62,14 @@ def read_parameters(notebook_py: Path) -> dict[str, Parameter]:
         raise StudyError(f"{notebook_py}, parameters cell: {error}") from error
 
 
+def assigned_names(notebook_py: Path) -> set[str]:
+    """All names that the code of a py:percent notebook assigns, its loop variables and parameters included."""
+    cells = percent_cells(notebook_py.read_text(encoding="utf-8"))
+    code = [body for header, body in cells if "[markdown]" not in header]
+    nodes = (node for body in code for node in ast.walk(ast.parse(body)))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 def check_parameters(schema: Mapping[str, Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """Merge values into the defaults of a schema, refusing unknown names and wrong types.
 
@@ -137,7 +145,8 @@ def parse_setting(schema: Mapping[str, Parameter], setting: str) -> tuple[str, A
 
 def percent_cells(text: str) -> Iterator[tuple[str, str]]:
     """Split the text of a py:percent notebook into (header line, body) of its cells."""
-    header, body = "", []
+    header = ""
+    body: list[str] = []
     for line in text.splitlines():
         if re.match(r"# %%(\s|$)", line):
             yield header, "\n".join(body)
@@ -211,7 +220,7 @@ def _checked_scalar(name: str, kind: str, value: Any) -> Any:
         return float(value)
     if type(value) is not SCALARS[kind]:
         raise StudyError(f"{name} is {value!r}, which is {_kind_of(value)}, not {kind}{_advice(kind, value)}.")
-    if kind == "float" and not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise StudyError(f"{name} is {value}; it must be a finite number.")
     return value
 

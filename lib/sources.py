@@ -31,6 +31,8 @@ def _imported(module: ModuleType) -> set[str]:
     """Modules of the library that a module imports."""
     names = set()
     for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.split(".")[0] == "lib"}
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "lib":
             names.add(node.module)
             inside = (f"{node.module}.{alias.name}" for alias in node.names)

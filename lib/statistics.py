@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -96,4 +96,4 @@ def summary(scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     for key, group in scores.groupby(by, sort=False, observed=True):
         keys = key if isinstance(key, tuple) else (key,)
         rows.append(dict(zip(by, keys, strict=True)) | vars(estimate(group)))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*by, *(field.name for field in fields(Estimate))])

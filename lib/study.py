@@ -2,99 +2,36 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import html
 import io
 import json
 import os
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lib import artefacts, attributions, claims, compute, data, models, randomization, sources, training
+from lib import artefacts, attributions, claims, compute, data, randomization, sources, training
+from lib.attributions.custom import Custom
+from lib.checks import check, data_folder, notebook_path
 from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
+from lib.display import figure_html, table_html
 from lib.errors import StudyError
-from lib.parameters import check_parameters, read_parameters
+from lib.parameters import assigned_names, check_parameters, read_parameters
 from lib.scores import pack_scores, read_scores
 
 NOT_IN_RESULTS = ("out", "data_dir")
 """Parameters that say where things lie; they change no number."""
-_DPI = 110
-
-
-def notebook_path(study: str) -> Path:
-    """The source of a study."""
-    path = ROOT / "notebooks" / f"{study}.py"
-    if not path.exists():
-        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.py")))
-        raise StudyError(f"There is no study {study!r}; choose one of {known}.")
-    return path
-
-
-def check(study: str, values: Mapping[str, Any]) -> None:
-    """Refuse values that cannot be run, before any compute.
-
-    Parameters
-    ----------
-    study : the notebook's name.
-    values : all its parameters, already of the right types.
-
-    Raises
-    ------
-    StudyError
-        One sentence about the first problem: an unknown net, data set, method, initialiser or prefix, a method that
-        is not defined for a net's architecture, a number out of range, data that are absent.
-    """
-    notebook_path(study)
-    with _data_dir(values.get("data_dir", "")):
-        recipes = [training.read_recipe(name) for name in values.get("models", [])]
-        for number in ("n_images", "draws", "gallery"):
-            if number in values and values[number] < 1:
-                raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
-        if values.get("gallery", 1) > values.get("n_images", 1):
-            raise StudyError(
-                f"gallery is {values['gallery']}, more than n_images, {values['n_images']}; make it smaller."
-            )
-        if "prefix" in values and values["prefix"] not in randomization.PREFIXES:
-            raise StudyError(f"prefix is {values['prefix']!r}; choose one of {', '.join(randomization.PREFIXES)}.")
-        attributions.methods(values.get("methods", []))
-        for recipe in recipes:
-            model = models.build(recipe.model, compute.generator("check"))
-            image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
-            randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), values.get("methods", []))
-            if "init" in values:
-                randomization.law_named(values["init"], model)
-        for name in {recipe.dataset for recipe in recipes}:
-            data.ensure(name)
-
-
-class _data_dir:
-    """A context in which a non-empty parameter ``data_dir`` stands for the environment variable."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self.before = os.environ.get("SALIENCY_DATA")
-
-    def __enter__(self) -> None:
-        if self.folder:
-            os.environ["SALIENCY_DATA"] = str(Path(self.folder).expanduser().resolve())
-
-    def __exit__(self, *_: object) -> None:
-        if self.folder:
-            os.environ.pop("SALIENCY_DATA")
-            if self.before is not None:
-                os.environ["SALIENCY_DATA"] = self.before
 
 
 class Study:
@@ -111,7 +48,8 @@ class Study:
         self.started = time.time()
         schema = read_parameters(notebook_path(name))
         self.title = _title(notebook_path(name))
-        self.params = check_parameters(schema, _plain_values(namespace))
+        own = assigned_names(notebook_path(name)) - schema.keys()
+        self.params = check_parameters(schema, _plain_values(namespace, own))
         check(name, self.params)
         compute.settle()
         self.preset = os.environ.get("SALIENCY_PRESET", "scratch")
@@ -123,7 +61,7 @@ class Study:
         self._scores: pd.DataFrame | None = None
         self._maps: dict[str, np.ndarray] = {}
         self._claims: list[dict[str, Any]] = []
-        with _data_dir(self.params.get("data_dir", "")):
+        with data_folder(self.params.get("data_dir", "")):
             self.nets = [training.load_named(net) for net in self.params.get("models", [])]
             self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
 
@@ -164,25 +102,23 @@ class Study:
         return self._scores
 
     def maps(self, function: Callable[..., dict[str, Tensor]], methods: list[str], count: int, **settings: Any) -> Any:
-        """Compute the maps of a few images for the galleries, or find them as `scores` does.
+        """Compute the first net's maps of a few images for the galleries, or find them as `scores` does.
 
         Returns
         -------
-        A mapping ``"<net>/<method>"`` -> (steps, N, H, W) and ``"<net>/images"`` -> (N, C, H, W), float32.
+        A mapping method -> (stages, N, H, W), float32, each divided by its largest absolute value.
         """
 
         def make(folder: Path) -> None:
-            arrays = {}
-            for net in self.nets:
-                images, targets, ids = self.examples(net, self.params["n_images"])
-                few = torch.linspace(0, len(images) - 1, count).round().long()
-                chosen = [ids[i] for i in few.tolist()]
-                found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
-                arrays |= {f"{net.name}/{method}": maps.numpy() for method, maps in found.items()}
-                arrays[f"{net.name}/images"] = images[few].numpy()
-            # Half precision is enough to look at; scaled first, since maps of random nets can be tiny.
+            net = self.nets[0]
+            images, targets, ids = self.examples(net, self.params["n_images"])
+            few = torch.linspace(0, len(images) - 1, count).round().long()
+            chosen = [ids[i] for i in few.tolist()]
+            found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
+            arrays = {method: maps.numpy() for method, maps in found.items()}
+            # Half precision is enough to look at.
             packed = io.BytesIO()
-            np.savez_compressed(packed, **{name: _half(value) for name, value in arrays.items()})
+            np.savez_compressed(packed, allow_pickle=False, **{name: _half(value) for name, value in arrays.items()})
             artefacts.write_atomically(folder / "maps.npz", packed.getvalue())
 
         folder = self._find_or_make("maps", function, methods, settings | {"count": count}, make)
@@ -204,13 +140,16 @@ class Study:
             "nets": [[net.name, net.key] for net in self.nets],
             "threads": compute.THREADS,
         }
-        code = sources.closure([function, *(type(each) for each in attributions.methods(methods))])
-        key = artefacts.key_of(config, code)
+        chosen = attributions.methods(methods)
+        own = [each.function for each in chosen if isinstance(each, Custom)]
+        code = sources.closure([function, *(type(each) for each in chosen), *own])
+        key = artefacts.key_of(config, [*code, *_CODE[kind]])
         self._keys.append(key)
         published = self._published(kind, key)
         if published is not None:
-            self._computed.append(json.loads((published / "run.json").read_text())["computed"][kind])
-            return published
+            folder, note = published
+            self._computed.append(note)
+            return folder
 
         def make_and_note(folder: Path) -> None:
             started = time.time()
@@ -224,14 +163,18 @@ class Study:
         self._computed.append(json.loads((folder / "computed.json").read_text()))
         return folder
 
-    def _published(self, kind: str, key: str) -> Path | None:
-        """The folder of a published report of this study that holds these very numbers."""
+    def _published(self, kind: str, key: str) -> tuple[Path, dict[str, Any]] | None:
+        """The folder of a published report of this study that holds these very numbers, and how they were computed."""
         if os.environ.get("FRESH"):
             return None
         for path in sorted((ROOT / "reports").glob(f"*/{self.name}/*/results.json")):
-            results = json.loads(path.read_text())
-            if results.get("keys", {}).get(kind) == key and _complete(path.parent, results, kind):
-                return path.parent
+            try:
+                results = json.loads(path.read_text())
+                if results["keys"][kind] == key and _complete(path.parent, results, kind):
+                    return path.parent, json.loads((path.parent / "run.json").read_text())["computed"][kind]
+            except (OSError, ValueError, KeyError):
+                # Damaged, or written by an earlier library.
+                continue
         return None
 
     def _accuracy(self, net: training.TrainedNet) -> pd.DataFrame:
@@ -277,33 +220,27 @@ class Study:
         """
         if not caption.strip() or not alt.strip():
             raise StudyError(f"The figure {name} needs a caption and an alternative text.")
-        packed = io.BytesIO()
-        figure.savefig(packed, format="png", dpi=_DPI, metadata={"Software": None}, bbox_inches="tight")
-        matplotlib.pyplot.close(figure)
-        source = f"data:image/png;base64,{base64.b64encode(packed.getvalue()).decode()}"
-        _show_html(
-            f'<figure id="{html.escape(name)}"><img src="{source}" alt="{html.escape(alt)}">'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        )
+        _show_html(figure_html(figure, name, caption, alt))
 
-    def table(self, table: pd.DataFrame, caption: str, digits: int = 2) -> None:
-        """Show a table with its caption; numbers to so many digits."""
-        body = table.to_html(float_format=lambda value: f"{value:.{digits}f}", na_rep="–", border=0)
-        _show_html(f"<figure>{body}<figcaption>{html.escape(caption)}</figcaption></figure>")
+    def table(self, table: pd.DataFrame, caption: str, digits: int = 2, name: str = "") -> None:
+        """Show a table with its caption; numbers to so many digits, ``name`` as its address in the report."""
+        _show_html(table_html(table, caption, digits, name))
 
-    def claims(self, scores: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
-        """Decide claims by the ledger's rules.
+    def claims(self, scores: pd.DataFrame, figure: str, elsewhere: Mapping[str, str]) -> pd.DataFrame:
+        """Decide every claim of this study that the ledger has a rule for.
 
         Parameters
         ----------
         scores : this run's.
-        figures : claim id -> address of the figure that shows it.
+        figure : address of the figure that shows most claims.
+        elsewhere : claim id -> address of another figure.
 
         Returns
         -------
         A table of verdicts, indexed by claim.
         """
-        self._claims = [claims.decide(each, scores) | {"figure": figure} for each, figure in figures.items()]
+        ids = [each for each, row in claims.ledger().items() if row["study"] == self.name and "parts" in row]
+        self._claims = [claims.decide(each, scores) | {"figure": elsewhere.get(each, figure)} for each in ids]
         rows = [
             {
                 "claim": claim["id"],
@@ -354,19 +291,27 @@ def _named(table: pd.DataFrame, net: training.TrainedNet) -> pd.DataFrame:
     return table.assign(model=net.recipe.model, dataset=net.recipe.dataset, seed=net.recipe.seed)
 
 
-def _half(array: np.ndarray) -> np.ndarray:
-    scale = np.abs(array).max()
-    return (array / scale if scale > 0 else array).astype(np.float16)
+def _half(maps: np.ndarray) -> np.ndarray:
+    """Maps (stages, N, H, W), each divided by its largest absolute value, in half precision.
+
+    Each by itself: maps of a random net can be 1e-10 times those of the trained one, and would all become 0.
+    """
+    largest = np.abs(maps).max(axis=(2, 3), keepdims=True)
+    return (maps / np.where(largest > 0, largest, 1.0)).astype(np.float16)
 
 
-def _plain_values(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user may have set: plain values under public names (not modules, functions or Jupyter's own)."""
-    jupyter = {"In", "Out"}
+def _plain_values(namespace: Mapping[str, Any], own: set[str]) -> dict[str, Any]:
+    """What a user may have set: plain values under public names, without those that the notebook sets itself.
+
+    Without modules, functions and Jupyter's own names too. The notebook's variables are there when its cells are
+    run a second time.
+    """
+    own = own | {"In", "Out"}
     plain = (str, int, float, bool, list, dict)
     return {
         name: value
         for name, value in namespace.items()
-        if not name.startswith("_") and name not in jupyter and isinstance(value, plain)
+        if not name.startswith("_") and name not in own and isinstance(value, plain)
     }
 
 
@@ -378,12 +323,12 @@ def _title(notebook: Path) -> str:
 
 def _complete(folder: Path, results: dict[str, Any], kind: str) -> bool:
     """Whether a published folder holds what its results speak of, undamaged."""
-    if kind == "maps":
-        return (folder / "maps.npz").exists()
-    path = folder / "scores.csv.gz"
     try:
-        return artefacts.sha256(gzip.decompress(path.read_bytes())) == results["digest"]
-    except (OSError, EOFError):
+        if kind == "maps":
+            with zipfile.ZipFile(folder / "maps.npz") as stored:
+                return stored.testzip() is None
+        return artefacts.sha256(gzip.decompress((folder / "scores.csv.gz").read_bytes())) == results["digest"]
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError):
         return False
 
 
@@ -396,3 +341,10 @@ def _show_html(text: str) -> None:
         from IPython.display import HTML, display
 
         display(HTML(text))
+
+
+# What is stored is also decided by this code: which images and classes, and in what form. It is part of the keys.
+_CODE: dict[str, list[Any]] = {
+    "scores": [Study.scores, Study.examples, Study._accuracy, training.correct, data.balanced, pack_scores],
+    "maps": [Study.maps, Study.examples, data.balanced, _half],
+}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -104,10 +106,13 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
         if kind is float and type(value) is int:
             values = values | {name: float(value)}
         elif type(value) is not kind:
-            raise StudyError(f"{where}: {name} is {value!r}, which is not of type {kind.__name__} (0.0001, not 1e-4).")
+            hint = " (0.0001, not 1e-4)" if kind is float else ""
+            raise StudyError(f"{where}: {name} is {value!r}, which is not of type {kind.__name__}{hint}.")
     for name in ("iterations", "batch_size", "learning_rate"):
-        if values[name] <= 0:
+        if not 0 < values[name] < math.inf:
             raise StudyError(f"{where}: {name} is {values[name]}; it must be above 0.")
+    if not 0 <= values["weight_decay"] < math.inf:
+        raise StudyError(f"{where}: weight_decay is {values['weight_decay']}; it must be 0 or more.")
     if values["model"] not in models.ARCHITECTURES:
         raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
     data.check(values["dataset"])
@@ -144,12 +149,13 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
     dataset = data.load(recipe.dataset)
     # Convolutions on the CPU are about a tenth faster with channels last.
     model = models.build(recipe.model, generator(recipe.seed, "weights"))
-    model = model.to(device, memory_format=torch.channels_last).train()
+    model = model.to(device).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.Adam(_decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate, fused=True)
     images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
     batches = _batches(len(labels), recipe.batch_size, generator(recipe.seed, "batches"))
     progress = Progress(label, recipe.iterations)
-    history, loss_sum, right = [], 0.0, 0
+    history: list[dict[str, float]] = []
+    loss_sum, right = 0.0, 0
     for iteration in range(1, recipe.iterations + 1):
         batch = next(batches)
         logits = model(images[batch])
@@ -209,7 +215,7 @@ def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]
     ]
 
 
-def _batches(count: int, size: int, generator: torch.Generator):
+def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Endless batches of indices: every epoch a new order, a last short batch is left out."""
     if size > count:
         raise StudyError(f"batch_size is {size}, but there are only {count} training images; make it smaller.")
@@ -219,7 +225,7 @@ def _batches(count: int, size: int, generator: torch.Generator):
 
 
 # What a recipe gives is decided by this code, the architecture's and the data set's; it is part of the key.
-_CODE = [
+_CODE: list[Any] = [
     train,
     _decay_groups,
     _batches,

@@ -38,7 +38,7 @@ def working_copy(model: nn.Module) -> nn.Module:
     if isinstance(model, torch.jit.ScriptModule):
         raise StudyError("A traced or scripted model cannot be studied from inside; give the nn.Module it was made of.")
     duplicate = copy.deepcopy(model).eval().requires_grad_(False)
-    return duplicate.to(compute.device(), memory_format=torch.channels_last)
+    return duplicate.to(compute.device()).to(memory_format=torch.channels_last)
 
 
 class Noise:

@@ -30,10 +30,23 @@
 
 # %% tags=["parameters"]
 models: list[str] = ["cnn-mnist-5k"]  # nets to randomize; each has a recipe in params/*/models
-methods: list[str] = ["gradient", "smoothgrad", "gradient_x_input", "integrated_gradients", "guided_backprop", "gradcam", "guided_gradcam", "edge", "input", "random"]  # attribution methods and controls; package.module:function for your own
+# attribution methods and controls; package.module:function for your own
+methods: list[str] = [
+    "gradient",
+    "smoothgrad",
+    "gradient_x_input",
+    "integrated_gradients",
+    "guided_backprop",
+    "gradcam",
+    "guided_gradcam",
+    "edge",
+    "input",
+    "random",
+]
 n_images: int = 20  # test images, spread evenly over the classes
 draws: int = 3  # how often the whole net is re-initialised; every draw meets every image
-init: str = "tn(0.01)"  # law of the new weights: tn(0.01) as printed, or own (each net's training initialiser) as released
+# law of the new weights: tn(0.01) as printed, or own (each net's training initialiser) as released
+init: str = "tn(0.01)"
 prefix: str = "nested"  # nested keeps a chain's earlier draws from step to step; fresh draws all anew, as released
 gallery: int = 2  # images whose maps are shown
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
@@ -56,7 +69,9 @@ study = Study("01_model_randomization", globals())
 # images they have not seen? Published test accuracies are 99.2 % for the `cnn` and 98.7 % for the `mlp`, on MNIST.
 
 # %%
-study.table(study.accuracies(), "Accuracy of the trained nets on their training images and on held-out images.", digits=4)
+study.table(
+    study.accuracies(), "Accuracy of the trained nets on their training and on held-out images.", 4, "accuracies"
+)
 
 # %% [markdown]
 # ## What exactly is destroyed?
@@ -74,7 +89,9 @@ images, targets, ids = study.examples(net, n_images)
 units = units_of(net.model, images)
 record = manifest(net.model, units, cascade(net.model, units, law_named(init, net.model), 0))
 changed = record.pivot(index="unit", columns="step", values="changed").loc[list(units)[::-1]]
-study.table(changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns); first draw.", digits=4)
+study.table(
+    changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns); first draw."
+)
 
 # %% [markdown]
 # ## Every map, at every stage
@@ -97,29 +114,26 @@ stages = figures.stage_names(scores)
 
 # %%
 for number in range(gallery):
-    grid = {method: maps[f"{net.name}/{method}"][:, number] for method in methods}
     study.figure(
-        figures.map_grid(grid, stages, signed=False),
+        figures.map_grid({method: maps[method][:, number] for method in methods}, stages, signed=False),
         f"maps-abs-{number}",
-        "Products with the input still show the digit when nothing learned is left; so does the input itself. "
-        f"Absolute maps of {net.name}, each scaled by its own 99th percentile; columns: randomized down to that unit.",
-        "Grid of saliency maps, one row per method, one column per stage of randomization; the rows of Gradient times "
-        "input, integrated gradients, edges and input keep the shape of the digit in every column.",
+        "A product with the input shows the digit whatever the net has become, because it is zero wherever the image is; "
+        f"so does the input itself. Absolute maps of {net.name}, each scaled by its own 99th percentile.",
+        "Grid of absolute saliency maps, one row per method or control, one column per stage of randomization.",
     )
 
 # %% [markdown]
-# The same maps with their signs: red speaks for the class, blue against it. Watch the products with the input. The
-# digit's shape stays, because a product is zero wherever the image is, but red and blue are shuffled.
+# The same maps with their signs: red speaks for the class, blue against it. Follow the products with the input from
+# left to right: the shape stays, but does red stay red?
 
 # %%
-grid = {method: maps[f"{net.name}/{method}"][:, 0] for method in methods}
+signs = figures.in_words(net.of(scores), methods, "sign_agreement_fg")
 study.figure(
-    figures.map_grid(grid, stages, signed=True),
+    figures.map_grid({method: maps[method][:, 0] for method in methods}, stages, signed=True),
     "maps-signed",
-    f"With signs, the products with the input are scrambled at the first step. Signed maps of {net.name}: red positive, "
-    "blue negative, white zero.",
-    "Grid of signed saliency maps; from the second column on, red and blue pixels inside the digit are mixed at random "
-    "for Gradient times input and integrated gradients.",
+    f"Share of ink pixels that keep their sign, after the first → last step (0.50 is a coin toss): {signs}. "
+    f"Signed maps of {net.name}: red positive, blue negative, white zero.",
+    "Grid of signed saliency maps, one row per method or control, one column per stage of randomization.",
 )
 
 # %% [markdown]
@@ -139,16 +153,18 @@ study.figure(
 # range as a band. The right panel ranks the ink pixels only, and the floor is gone.
 
 # %%
-shares = {trained.name: 1 - similarity.foreground(study.examples(trained, n_images)[0], 0.0).double().mean(1) for trained in study.nets}
+shares = {
+    trained.name: 1 - similarity.foreground(study.examples(trained, n_images)[0], 0.0).double().mean(1)
+    for trained in study.nets
+}
 floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
 for trained in study.nets:
     floor = floors[trained.name].min().item(), floors[trained.name].max().item()
     study.figure(
         figures.cascade_curves(trained.of(scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
         f"curves-{trained.name}",
-        f"{trained.name}: the gradient forgets at once; Guided Backprop falls in steps; products with the input stay on the "
-        f"tie floor ({floor[0]:.3f} to {floor[1]:.3f} over images) and drop off it as soon as only ink pixels are ranked. "
-        f"Means and 95 % intervals, {n_images} images x {draws} draws.",
+        f"{trained.name}, absolute maps, first → last step: {figures.in_words(trained.of(scores), methods, 'spearman_abs')}. "
+        f"Tie floor {floor[0]:.3f} to {floor[1]:.3f}. Means and 95 % intervals, {n_images} images x {draws} draws.",
         "Three panels of curves of similarity against the stage of randomization: absolute maps, signed maps, absolute "
         "maps on the foreground; one line per method with an interval band.",
     )
@@ -159,15 +175,15 @@ for trained in study.nets:
 # with other noise.
 
 # %%
-for trained in study.nets:
-    study.figure(
-        figures.beside_nulls(trained.of(scores), methods, "spearman_abs"),
-        f"nulls-{trained.name}",
-        f"{trained.name}: for several methods the map of another image is as similar as the map of a destroyed net. "
-        "Absolute maps, all pixels; means and 95 % intervals.",
-        "Dot plot, one row per method: similarity after the first and the last step, the similarity to another image's "
-        "map, and for SmoothGrad the similarity between two noise draws.",
-    )
+nulls = figures.in_words(net.of(scores), methods, "spearman_abs", "null_other_image")
+study.figure(
+    figures.beside_nulls(net.of(scores), methods, "spearman_abs"),
+    "nulls",
+    f"Read every similarity from its own null upwards; maps of two different images reach {nulls}. "
+    f"{net.name}, absolute maps, all pixels; means and 95 % intervals.",
+    "Dot plot, one row per method: similarity after the first and the last step, the similarity to another image's map, "
+    "and for SmoothGrad the similarity between two noise draws.",
+)
 
 # %% [markdown]
 # ### Signs or magnitudes?
@@ -191,7 +207,9 @@ study.table(table, "Ink pixels only: mean sign agreement and rank correlations w
 # %%
 for architecture in dict.fromkeys(trained.recipe.model for trained in study.nets):
     ours = scores[(scores.model == architecture) & (scores.intervention == "cascade")]
-    study.table(beside_released(ours, methods), f"{architecture}: our mean similarity of absolute maps beside the released one.")
+    study.table(
+        beside_released(ours, methods), f"{architecture}: our mean similarity of absolute maps beside the released one."
+    )
 
 # %% [markdown]
 # ## Verdicts
@@ -201,9 +219,7 @@ for architecture in dict.fromkeys(trained.recipe.model for trained in study.nets
 # Each trained net is a part of its own: a claim about training must hold for each of them.
 
 # %%
-curves = f"curves-{net.name}"
-on_curves = ["A-10", "A-11", "A-12", "A-13", "A-14", "A-15", "A-16", "A-18", "A-19", "A-20", "A-21", "A-25", "A-29", "A-31"]
-verdicts = study.claims(scores, {"A-01": None, "A-02": None} | {each: curves for each in on_curves})
+verdicts = study.claims(scores, figure=f"curves-{net.name}", elsewhere={"A-01": "accuracies", "A-02": "accuracies"})
 study.table(verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3)
 
 # %% [markdown]

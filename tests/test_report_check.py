@@ -13,8 +13,7 @@ from lib.report.check import MAX_BYTES, check_page, check_preset, check_report
 from lib.report.render import Navigation, render_notebook
 
 FIGURE = (
-    '<figure id="curves"><img src="data:image/png;base64,AA==" alt="A curve">'
-    "<figcaption>Falls.</figcaption></figure>"
+    '<figure id="curves"><img src="data:image/png;base64,AA==" alt="A curve"><figcaption>Falls.</figcaption></figure>'
 )
 CSV = b"model,metric,value\ncnn,spearman,0.5\n"
 
@@ -33,9 +32,7 @@ def report(tmp_path):
     results["digest"] = hashlib.sha256(CSV).hexdigest()
     book = new_notebook(
         cells=[
-            new_markdown_cell(
-                "# Is it?\n\nText, `\\code` and $\\rho$, see <a href='https://example.org'>there</a>."
-            ),
+            new_markdown_cell("# Is it?\n\nText, `\\code` and $\\rho$, see <a href='https://example.org'>there</a>."),
             new_code_cell("f()", outputs=[new_output("display_data", data={"text/html": FIGURE})]),
         ]
     )

@@ -61,7 +61,9 @@ def test_every_claim_stands_in_the_index(tmp_path, decided):
     put_run(tmp_path, "01_a", "x", claims=[own])
     put_run(tmp_path, "01_a", "y", claims=[{"id": "A-1", "verdict": "not tested"}])
     decided[0][:] = [
-        ledger_claim("A-1", "supported", value=0.42, interval=[0.36, 0.48], n=7, draws=3, threshold=0.3),
+        ledger_claim(
+            "A-1", "supported", value=0.42, interval=[0.36, 0.48], n=7, draws=3, threshold=[0.3], holds="< 0.3"
+        ),
         ledger_claim("A-2", "contradicted"),
         ledger_claim("A-3", "not tested"),
     ]

@@ -66,10 +66,10 @@ def test_numbers_have_a_real_minus():
 
 
 def test_the_drawing_puts_value_and_threshold_where_they_belong():
-    svg = whisker({"value": 0.25, "interval": [0.0, 0.5], "threshold": 0.75})
+    svg = whisker({"value": 0.25, "interval": [0.0, 0.5], "threshold": [0.75], "holds": "< 0.75"})
     assert 'cx="44.0"' in svg and "M116.0 2v20" in svg and "M8.0 12H80.0" in svg
-    assert whisker({"value": 0.25, "threshold": None}) == ""
-    assert whisker({"value": None, "threshold": 0.3}) == ""
+    assert whisker({"value": 0.25, "threshold": []}) == ""
+    assert whisker({"value": None, "threshold": [0.3]}) == ""
 
 
 @pytest.mark.parametrize(

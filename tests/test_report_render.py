@@ -51,7 +51,14 @@ class Outline(HTMLParser):
 
 
 def claim(name="A-10", verdict="supported", **more):
-    numbers = {"value": 0.1178, "interval": [0.0813, 0.1542], "n": 100, "draws": 10, "threshold": 0.3}
+    numbers = {
+        "value": 0.1178,
+        "interval": [0.0813, 0.1542],
+        "n": 100,
+        "draws": 10,
+        "threshold": [0.3],
+        "holds": "< 0.3",
+    }
     words = {"source": "A1 §3.1", "wording": "the gradient is sensitive", "rule": r"$\rho_a<0.3$"}
     rest = {
         "expected": "supported",
@@ -126,9 +133,7 @@ def test_all_tags_are_closed_and_ids_unique():
 
 def test_the_order_is_title_opening_verdict_text():
     html = render()
-    places = [
-        html.index(mark) for mark in ("<h1>", "We destroy", 'id="verdict-box"', 'id="claims-under-test"')
-    ]
+    places = [html.index(mark) for mark in ("<h1>", "We destroy", 'id="verdict-box"', 'id="claims-under-test"')]
     assert places == sorted(places)
     assert "<title>Does the map change?</title>" in html
 
@@ -187,9 +192,7 @@ def test_noise_is_hidden_and_errors_are_not():
     assert "harmless" not in quiet and " 10%" not in quiet
     assert re.search(r'<pre class="printed">100%\|##########\nready</pre>\s*</details>', quiet)
 
-    error = new_output(
-        "error", ename="ValueError", evalue="no", traceback=["\x1b[31mValueError\x1b[0m: <no>"]
-    )
+    error = new_output("error", ename="ValueError", evalue="no", traceback=["\x1b[31mValueError\x1b[0m: <no>"])
     loud = render(new_code_cell("f()", outputs=[noise, error]))
     assert "a harmless warning" in loud and "ValueError" in loud and "&lt;no&gt;" in loud
     assert "\x1b" not in loud
@@ -274,10 +277,7 @@ def test_a_failure_leads_with_the_sentence():
     html = render_failure("Is it?", "The data are missing; get them.\nmore", log, {"n": 3}, run)
     outline = Outline(html)
     assert not outline.open and not outline.attributes("script")
-    places = [
-        html.index(m)
-        for m in ("The data are missing; get them.</p>", "Traceback\n", "papermill notebooks/01_x")
-    ]
+    places = [html.index(m) for m in ("The data are missing; get them.</p>", "Traceback\n", "papermill notebooks/01_x")]
     assert places == sorted(places)
     assert "\x1b" not in html and "StudyError: &lt;no&gt;" in html
     assert re.search(r'<details class="code">\s*<summary>Traceback', html)

@@ -51,7 +51,15 @@ class Custom(Method):
 
     def check(self, workspace: Workspace) -> None:
         """Try the function on the workspace and look at the shape of what it gives."""
-        self(workspace)
+        try:
+            self(workspace)
+        except StudyError:
+            raise
+        except Exception as error:
+            raise StudyError(
+                f"The method {self.path} failed on one image ({type(error).__name__}: {error}); it is called with "
+                "(model, images, targets)."
+            ) from error
 
     def __call__(self, workspace: Workspace) -> Tensor:
         before = _versions(workspace.model)

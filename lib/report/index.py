@@ -75,7 +75,8 @@ def decide_all(scores: pd.DataFrame) -> list[Claim]:
 
     entries = claims.ledger()
     if scores.empty:
-        return [{**entry, "verdict": "not tested"} for entry in entries.values()]
+        # In the ledger, parts are rules; in a decided claim they are measurements, of which there are none.
+        return [{**entry, "parts": [], "verdict": "not tested"} for entry in entries.values()]
     return [{**entry, **claims.decide(name, scores)} for name, entry in entries.items()]
 
 

@@ -1,0 +1,95 @@
+"""What must hold before a notebook computes anything: names that exist, numbers in range, data that are there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lib import attributions, compute, data, models, randomization, training
+from lib.compute import ROOT
+from lib.errors import StudyError
+
+
+def notebook_path(study: str) -> Path:
+    """The source of a study."""
+    path = ROOT / "notebooks" / f"{study}.py"
+    if not path.exists():
+        known = ", ".join(sorted(each.stem for each in path.parent.glob("*.py")))
+        raise StudyError(f"There is no study {study!r}; choose one of {known}.")
+    return path
+
+
+def check(study: str, values: Mapping[str, Any]) -> None:
+    """Refuse values that cannot be run, before any compute.
+
+    Parameters
+    ----------
+    study : the notebook's name.
+    values : all its parameters, already of the right types.
+
+    Raises
+    ------
+    StudyError
+        One sentence about the first problem: an unknown net, data set, method, initialiser or prefix, a method that
+        is not defined for a net's architecture, a number out of range, data that are absent.
+    """
+    notebook_path(study)
+    with data_folder(values.get("data_dir", "")):
+        for name in ("models", "methods"):
+            if name in values and not values[name]:
+                raise StudyError(f"{name} is empty; name at least one.")
+        recipes = [training.read_recipe(name) for name in values.get("models", [])]
+        _check_distinct(values.get("models", []), recipes)
+        for number in ("n_images", "draws", "gallery"):
+            if number in values and values[number] < 1:
+                raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
+        if values.get("gallery", 1) > values.get("n_images", 1):
+            raise StudyError(
+                f"gallery is {values['gallery']}, more than n_images, {values['n_images']}; make it smaller."
+            )
+        if "prefix" in values and values["prefix"] not in randomization.PREFIXES:
+            raise StudyError(f"prefix is {values['prefix']!r}; choose one of {', '.join(randomization.PREFIXES)}.")
+        attributions.methods(values.get("methods", []))
+        for recipe in recipes:
+            model = models.build(recipe.model, compute.generator("check"))
+            image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
+            randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), values.get("methods", []))
+            if "init" in values:
+                randomization.law_named(values["init"], model)
+        for name in {recipe.dataset for recipe in recipes}:
+            data.ensure(name)
+
+
+def _check_distinct(names: Sequence[str], recipes: Sequence[training.Recipe]) -> None:
+    """Refuse nets whose rows in the table of scores could not be told apart."""
+    seen: dict[tuple[str, str, int], str] = {}
+    for name, recipe in zip(names, recipes, strict=True):
+        label = (recipe.model, recipe.dataset, recipe.seed)
+        if label in seen:
+            raise StudyError(
+                f"The nets {seen[label]} and {name} have the same model, data set and seed, so their scores could not "
+                "be told apart; run them one by one."
+            )
+        seen[label] = name
+
+
+class data_folder:
+    """A context in which a non-empty parameter ``data_dir`` stands for the environment variable."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.before = os.environ.get("SALIENCY_DATA")
+
+    def __enter__(self) -> None:
+        if self.folder:
+            os.environ["SALIENCY_DATA"] = str(Path(self.folder).expanduser().resolve())
+
+    def __exit__(self, *_: object) -> None:
+        if self.folder:
+            os.environ.pop("SALIENCY_DATA")
+            if self.before is not None:
+                os.environ["SALIENCY_DATA"] = self.before

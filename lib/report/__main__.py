@@ -1,0 +1,198 @@
+"""The command line: ``python -m lib.report``; exit code 1 if a run fails, 2 if it was asked for wrongly."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import lib
+from lib.errors import StudyError
+from lib.report.plan import Run, cache_dir, plan_run, runs_of
+
+ROOT = Path(lib.__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Do what the command line asks; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options, root)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def check_study(run: Run) -> None:
+    """Refuse a run whose models, methods or data are not usable, before any computation."""
+    from lib import study
+
+    study.check(run.study, run.params)
+
+
+def _run(options: argparse.Namespace, root: Path) -> int:
+    run = plan_run(options.params, options.settings, root)
+    if "out" in run.given:
+        raise StudyError("A run's folder follows from its params file; leave the parameter out away.")
+    check_study(run)
+    from lib.report.run import RunFailed, run_study
+
+    try:
+        run_study(run)
+    except RunFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _scores(options: argparse.Namespace, root: Path) -> int:
+    run = plan_run(options.params, options.settings, root)
+    check_study(run)
+    from lib.report.run import RunFailed, run_script
+
+    out = run.given.get("out") or tempfile.mkdtemp(prefix=f"{run.study}-{run.variant}-")
+    run = replace(run, params=run.params | {"out": str(Path(out).absolute())})
+    try:
+        run_script(run)
+    except RunFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    print(f"Scores: {run.params['out']}")
+    return 0
+
+
+def _train(options: argparse.Namespace, root: Path) -> int:
+    from lib import training
+    from lib.report.watch import Watch
+
+    with Watch(f"models/{options.name}", cache_dir(root) / "progress" / "models" / f"{options.name}.txt") as watch:
+        folder = training.train_named(options.name)
+        watch.say(f"trained: {folder}")
+    return 0
+
+
+def _render(options: argparse.Namespace, root: Path) -> int:
+    import nbformat
+
+    from lib.artefacts import write_atomically
+    from lib.report.render import navigation, render_notebook
+
+    try:
+        book = nbformat.read(options.notebook, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise StudyError(f"{options.notebook} is not a notebook that can be read ({error}).") from error
+    folder = _folder_of(book, options.notebook, root)
+    files: dict[str, Any] = {}
+    for name in ("results.json", "run.json"):
+        try:
+            files[name] = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StudyError(
+                f"{folder / name} cannot be read; run the notebook to its last cell, study.save(), first."
+            ) from error
+    results = files["results.json"]
+    links = navigation(f"{results['study']}/{results['variant']}", runs_of(results["preset"], root))
+    html = render_notebook(book, results, files["run.json"], links)
+    write_atomically(folder / "index.html", html.encode())
+    print(f"Report: {folder / 'index.html'}")
+    return 0
+
+
+def _folder_of(book: Any, path: Path, root: Path) -> Path:
+    """Where an executed notebook has put its results: its parameter ``out``, as `lib.study` reads it."""
+    out = None
+    for cell in book.cells:
+        if {"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])):
+            for node in ast.parse(cell.source).body:
+                targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+                if any(isinstance(target, ast.Name) and target.id == "out" for target in targets):
+                    out = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+    if not isinstance(out, str):
+        raise StudyError(f"{path} has no parameter 'out'; render a notebook of this study after running it.")
+    study = re.search(r"\bStudy\(\s*[\"']([^\"']+)", "\n".join(cell.source for cell in book.cells))
+    return root / (out or (f"reports/scratch/{study[1]}" if study else ""))
+
+
+def _index(options: argparse.Namespace, root: Path) -> int:
+    from lib.report.index import build_index
+
+    build_index(options.preset, root)
+    return 0
+
+
+def _check(options: argparse.Namespace, root: Path) -> int:
+    from lib.report.check import check_preset
+
+    problems = check_preset(options.preset, root)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"The reports of the preset {options.preset} are in order.")
+    return 1 if problems else 0
+
+
+def _all(options: argparse.Namespace, root: Path) -> int:
+    from lib.report.batch import make_reports
+
+    return make_reports(options.preset, root)
+
+
+COMMANDS = {
+    "run": _run,
+    "scores": _scores,
+    "train": _train,
+    "render": _render,
+    "index": _index,
+    "check": _check,
+    "all": _all,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lib.report", description="Run studies and make reports.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in (
+        ("run", "execute the notebook of a params file and publish its report"),
+        ("scores", "compute only, without Jupyter (for a GPU machine or a cluster)"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("params", type=Path, help="params/<preset>/<study>/<variant>.yml")
+        command.add_argument(
+            "--set",
+            dest="settings",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="override a parameter; the report then goes to reports/scratch/",
+        )
+    for name, argument, text in (
+        ("train", "name", "train the net of params/*/models/<name>.yml, or find it in the cache"),
+        ("index", "preset", "build reports/<preset>/index.html"),
+        ("check", "preset", "check all reports of a preset"),
+        ("all", "preset", "make all reports of a preset that are out of date"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument(argument)
+    render = commands.add_parser("render", help="render a notebook that was run by hand")
+    render.add_argument("notebook", type=Path, help="the .ipynb that papermill or Jupyter has saved")
+    return parser
+
+
+def _on_terminate(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _on_terminate)
+    sys.exit(main())

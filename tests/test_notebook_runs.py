@@ -1,0 +1,111 @@
+"""Every notebook runs as a whole through papermill on its smoke params, from the clone and from its own folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import nbformat
+import papermill
+import pytest
+
+from lib import claims
+from lib.compute import ROOT
+from lib.parameters import read_params_file
+
+VERDICTS = {"supported", "contradicted", "inconclusive", "not tested"}
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.py"))
+VARIANTS = {study: sorted((ROOT / "params" / "smoke" / study).glob("*.yml")) for study in NOTEBOOKS}
+ALL = [(study, path) for study, paths in VARIANTS.items() for path in paths]
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def sources() -> set[str]:
+    """Files of the clone that a run must not add to."""
+    found = set()
+    for top in ("notebooks", "lib", "params", "tests", "reports"):
+        for folder, _, files in os.walk(ROOT / top):
+            if "__pycache__" not in folder:
+                found |= {os.path.join(folder, file) for file in files}
+    return found | {path.name for path in ROOT.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory, session_cache):
+    """Run a notebook once for each params file, folder to start from and cache; later calls get the same folder."""
+    done = {}
+
+    def execute(study, params, start=".", cache=session_cache):
+        key = (study, params.stem, start)
+        if key not in done:
+            out = tmp_path_factory.mktemp(f"{params.stem}-run")
+            values = read_params_file(params) | {"out": str(out)}
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("SALIENCY_CACHE", str(cache))
+                patch.setenv("SALIENCY_PRESET", "smoke")
+                patch.setenv("SALIENCY_VARIANT", params.stem)
+                # As after an installation: `lib` can be imported from anywhere.
+                patch.setenv("PYTHONPATH", str(ROOT))
+                patch.delenv("FRESH", raising=False)
+                papermill.execute_notebook(
+                    str(ROOT / "notebooks" / f"{study}.ipynb"),
+                    str(out / "executed.ipynb"),
+                    parameters=values,
+                    cwd=str(ROOT / start),
+                    kernel_name="python3",
+                    progress_bar=False,
+                )
+            done[key] = out
+        return done[key]
+
+    return execute
+
+
+def html_of(out) -> str:
+    notebook = nbformat.read(out / "executed.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
+    return "\n".join(output.data["text/html"] for output in outputs if "text/html" in output.get("data", {}))
+
+
+def test_every_notebook_has_smoke_params():
+    assert NOTEBOOKS and all(VARIANTS.values()), VARIANTS
+
+
+@pytest.mark.parametrize(("study", "params"), ALL, ids=[f"{study}-{path.stem}" for study, path in ALL])
+def test_a_notebook_runs_from_the_clone(executed, study, params):
+    before = sources()
+    out = executed(study, params)
+    assert sources() == before, "a run writes to its own folder and to the cache alone"
+    assert {path.name for path in out.iterdir()} >= {"results.json", "run.json", "scores.csv.gz", "maps.npz"}
+    html = html_of(out)
+    assert not re.search(r"\bnan\b|\binf\b", re.sub(r"base64,[^\"]*", "", html)), "undefined numbers are shown as –"
+
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert (results["study"], results["preset"], results["variant"]) == (study, "smoke", params.stem)
+    assert results["params"].items() >= read_params_file(params).items()
+    figures = set(re.findall(r'<figure id="([^"]+)"', html))
+    assert results["claims"]
+    for claim in results["claims"]:
+        assert claim["verdict"] in VERDICTS and claim["second_verdict"] in VERDICTS | {None}
+        assert claim["figure"] is None or claim["figure"] in figures, claim["id"]
+        assert claim["verdict"] == "not tested" or claim["parts"]
+    # No claim that this run has scores for is left out.
+    of_study = {name for name, row in claims.ledger().items() if row["study"] == study and row.get("parts")}
+    assert {claim["id"] for claim in results["claims"]} >= of_study
+    assert json.loads((out / "run.json").read_text())["made_by"] == "notebook"
+
+
+@pytest.mark.parametrize("study", NOTEBOOKS)
+def test_from_its_own_folder_and_an_empty_cache_the_bytes_are_the_same(executed, study, tmp_path):
+    params = VARIANTS[study][0]
+    before = sources()
+    here = executed(study, params, "notebooks", tmp_path / "cache")
+    assert sources() == before
+    there = executed(study, params)
+    for name in ("results.json", "scores.csv.gz", "maps.npz"):
+        assert (here / name).read_bytes() == (there / name).read_bytes(), name
+    assert html_of(here) == html_of(there)
