@@ -41,7 +41,7 @@ SETTINGS = {"draws": 1, "init": "tn(0.01)", "prefix": "nested"}
 pytestmark = pytest.mark.usefixtures("shared_cache")
 
 
-_load_once = functools.cache(training.load_named)
+_once = functools.cache(training.named_net)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def environment(monkeypatch, tmp_path):
     for name in ("SALIENCY_PRESET", "SALIENCY_VARIANT", "SALIENCY_PROGRESS"):
         monkeypatch.delenv(name, raising=False)
     # Reading a net takes longer than most of these tests.
-    monkeypatch.setattr(training, "load_named", _load_once)
+    monkeypatch.setattr(training, "named_net", _once)
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def nothing_trained(monkeypatch):
         raise AssertionError("computed before the values were checked")
 
     monkeypatch.setattr(training, "train", fail)
-    monkeypatch.setattr(training, "load_named", fail)
+    monkeypatch.setattr(training, "named_net", fail)
     monkeypatch.setattr(study.artefacts, "artefact", fail)
 
 
@@ -230,7 +230,7 @@ def test_what_is_saved_is_complete_and_true(first_run):
     assert results["params"] == expected
     packed = (first_run / "scores.csv.gz").read_bytes()
     assert results["digest"] == hashlib.sha256(gzip.decompress(packed)).hexdigest()
-    assert results["key"] == results["keys"]["scores"] != results["keys"]["maps"]
+    assert results["key"] == results["made_of"]["scores"]["key"] != results["made_of"]["maps"]["key"]
     assert {claim["id"] for claim in results["claims"]} >= {"A-01", "A-10", "A-12", "A-20"}
 
     run = json.loads((first_run / "run.json").read_text(), parse_constant=refuse)
@@ -238,7 +238,7 @@ def test_what_is_saved_is_complete_and_true(first_run):
     assert promised | {"peak_memory_gb", "made_by", "computed"} <= run.keys()
     assert run["made_by"] == "script" and run["threads"] == 1
     assert run["versions"]["torch"] == torch.__version__
-    assert set(run["computed"]) == {"scores", "maps"}
+    assert set(run["computed"]) == {"scores", "maps", "manifest"}
 
     with np.load(first_run / "maps.npz") as maps:
         assert set(maps.files) >= {"gradient", "gradient_x_input", "smoothgrad(samples=2)"}
@@ -405,9 +405,11 @@ def test_rows_name_the_net_the_image_and_the_class(tmp_path):
     assert set(found.model) == {"mlp"} and set(found.dataset) == {"mnist-5k"} and set(found.seed) == {0}
     accuracy = found[found.metric == "accuracy"]
     assert len(accuracy) == data.HELD_OUT
-    assert accuracy.value.mean() == pytest.approx(net.test_accuracy)
-    own = made.accuracies()
-    assert own.loc["mlp-smoke", "accuracy on those"] == net.test_accuracy
+    right = (net.model(dataset.test_images).argmax(1) == dataset.test_labels).double().mean().item()
+    assert accuracy.value.mean() == pytest.approx(right)
+    own = made.accuracies(found).loc["mlp-smoke"]
+    assert own.accuracy == pytest.approx(right) and own["held-out images"] == data.HELD_OUT
+    assert own["from"] < right < own.to
 
 
 OWN = """
@@ -428,7 +430,7 @@ def test_a_method_of_your_own_is_computed_again_when_its_code_changes(tmp_path, 
         made = make_study(tmp_path / "out", methods=methods)
         found = made.scores(randomization_scores, methods, **SETTINGS)
         assert methods[0] in set(found.method)
-        keys += made._keys
+        keys += [each.key for each in made._made.values()]
     sys.modules.pop("own_method_of_a_test", None)
     assert keys[0] != keys[1]
 
