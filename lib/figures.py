@@ -122,7 +122,7 @@ def cascade_curves(
             axis.fill_between(curve.step, curve.low, curve.high, color=looks[method]["color"], alpha=0.18, linewidth=0)
             axis.plot(curve.step, curve.value, label=spoken(method), markersize=5, linewidth=1.6, **looks[method])
         axis.set_title(METRICS[metric], fontsize=10)
-        axis.set_xticks(range(len(stages)), stages)
+        axis.set_xticks(range(len(stages)), stages, rotation=30, ha="right", rotation_mode="anchor")
         axis.set_ylim(min(-0.15, axis.get_ylim()[0]), 1.05)
         axis.set_xlabel("randomized down to")
         sns.despine(ax=axis)
@@ -140,10 +140,11 @@ def _tie_floor(axis: Axes, floor: tuple[float, float], stages: int) -> None:
         "tie floor of products with the input",
         ((stages - 1) / 2, low),
         textcoords="offset points",
-        xytext=(0, -11),
+        xytext=(0, -12),
         ha="center",
         fontsize=8,
         color="0.35",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
     )
 
 
@@ -205,5 +206,10 @@ def in_words(scores: pd.DataFrame, methods: Sequence[str], metric: str, against:
     parts = []
     for method in (each for each in methods if each not in CONTROLS):
         values = [chosen[(chosen.method == method) & (chosen.step == step)].value.mean() for step in steps]
-        parts.append(f"{spoken(method)} " + " → ".join(f"{value:.2f}" for value in values))
+        parts.append(f"{spoken(method)} " + " → ".join(_two_digits(value) for value in values))
     return ", ".join(parts)
+
+
+def _two_digits(value: float) -> str:
+    """A number for a sentence, with a real minus and no negative zero."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")

@@ -14,6 +14,7 @@ from lib import attributions, compute
 from lib.attributions import attribute, method, methods
 from lib.errors import StudyError
 from lib.randomization import check_methods
+from lib.workspace import Noise, Workspace
 
 
 def noise_of(image_id, seed=0):
@@ -127,6 +128,9 @@ def test_random_is_new_for_every_image_state_and_seed_and_standard_normal():
     assert len(maps.flatten(1).unique(dim=0)) == 40
     assert abs(maps.mean()) < 4 / maps.numel() ** 0.5 and abs(maps.std() - 1) < 4 / (2 * maps.numel()) ** 0.5
     assert not torch.equal(attribute(model, images, targets, ["random"], seed=1)["random"], maps)
+    noise = Noise([0], (2, toys.SIDE, toys.SIDE), 0)
+    trained, broken = (method("random")(Workspace(model, images[:1], targets[:1], noise, s)) for s in ("trained", "0"))
+    assert torch.equal(trained[0], maps[0]) and not torch.isclose(broken, trained).any()
 
 
 def test_smoothgrad_noise_is_a_share_of_each_images_own_range():
