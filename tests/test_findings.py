@@ -12,19 +12,19 @@ from lib.training import Recipe
 
 METHODS = [
     "gradient",
-    "smoothgrad(samples=10)",
+    "smoothgrad(samples=5)",
     "gradient_x_input",
-    "integrated_gradients(steps=10)",
+    "integrated_gradients(steps=5)",
     "guided_backprop",
     "edge",
     "input",
     "random",
 ]
-PRODUCTS = ["gradient_x_input", "integrated_gradients(steps=10)"]
+PRODUCTS = ["gradient_x_input", "integrated_gradients(steps=5)"]
 CONVOLUTIONAL = ["gradcam", "guided_gradcam"]
 RECIPES = {
-    "cnn": Recipe("cnn", "mnist-5k", 0, 80, 64, 0.001, 0.001),
-    "mlp": Recipe("mlp", "mnist-5k", 0, 50, 64, 0.001, 0.0),
+    "cnn": Recipe("cnn", "mnist-5k", 0, 60, 48, 0.001, 0.001),
+    "mlp": Recipe("mlp", "mnist-5k", 0, 40, 48, 0.001, 0.0),
 }
 
 
@@ -70,7 +70,7 @@ def test_the_gradient_collapses(run):
 
 def test_smoothgrad_behaves_like_the_gradient(run):
     for step in range(1, 5):
-        assert run.mean("smoothgrad(samples=10)", step) == pytest.approx(run.mean("gradient", step), abs=0.2)
+        assert run.mean("smoothgrad(samples=5)", step) == pytest.approx(run.mean("gradient", step), abs=0.2)
 
 
 @pytest.mark.parametrize("method", PRODUCTS)

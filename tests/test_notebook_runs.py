@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import re
 import nbformat
 import papermill
 import pytest
+from notebook_script import smoke_params
 
 from lib import claims
 from lib.compute import ROOT
@@ -16,8 +18,9 @@ from lib.parameters import read_params_file
 
 VERDICTS = {"supported", "contradicted", "inconclusive", "not tested"}
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.py"))
-VARIANTS = {study: sorted((ROOT / "params" / "smoke" / study).glob("*.yml")) for study in NOTEBOOKS}
-ALL = [(study, path) for study, paths in VARIANTS.items() for path in paths]
+# The first variant starts in the clone, the last one in the notebooks' own folder.
+RUNS = [(study, params, ".") for study in NOTEBOOKS for params in smoke_params(study)[:1]]
+RUNS += [(study, params, "notebooks") for study in NOTEBOOKS for params in smoke_params(study)[-1:]]
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -34,31 +37,28 @@ def sources() -> set[str]:
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory, session_cache):
-    """Run a notebook once for each params file, folder to start from and cache; later calls get the same folder."""
-    done = {}
+    """Run a notebook once for each params file and folder to start from; later calls get the same folder."""
 
-    def execute(study, params, start=".", cache=session_cache):
-        key = (study, params.stem, start)
-        if key not in done:
-            out = tmp_path_factory.mktemp(f"{params.stem}-run")
-            values = read_params_file(params) | {"out": str(out)}
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("SALIENCY_CACHE", str(cache))
-                patch.setenv("SALIENCY_PRESET", "smoke")
-                patch.setenv("SALIENCY_VARIANT", params.stem)
-                # As after an installation: `lib` can be imported from anywhere.
-                patch.setenv("PYTHONPATH", str(ROOT))
-                patch.delenv("FRESH", raising=False)
-                papermill.execute_notebook(
-                    str(ROOT / "notebooks" / f"{study}.ipynb"),
-                    str(out / "executed.ipynb"),
-                    parameters=values,
-                    cwd=str(ROOT / start),
-                    kernel_name="python3",
-                    progress_bar=False,
-                )
-            done[key] = out
-        return done[key]
+    @functools.cache
+    def execute(study, params, start):
+        out = tmp_path_factory.mktemp(f"{params.stem}-run")
+        cache = session_cache if start == "." else tmp_path_factory.mktemp("own-cache")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SALIENCY_CACHE", str(cache))
+            patch.setenv("SALIENCY_PRESET", "smoke")
+            patch.setenv("SALIENCY_VARIANT", params.stem)
+            # As after an installation: `lib` can be imported from anywhere.
+            patch.setenv("PYTHONPATH", str(ROOT))
+            patch.delenv("FRESH", raising=False)
+            papermill.execute_notebook(
+                str(ROOT / "notebooks" / f"{study}.ipynb"),
+                str(out / "executed.ipynb"),
+                parameters=read_params_file(params) | {"out": str(out)},
+                cwd=str(ROOT / start),
+                kernel_name="python3",
+                progress_bar=False,
+            )
+        return out
 
     return execute
 
@@ -72,13 +72,15 @@ def html_of(out) -> str:
 
 
 def test_every_notebook_has_smoke_params():
-    assert NOTEBOOKS and all(VARIANTS.values()), VARIANTS
+    assert NOTEBOOKS and all(smoke_params(study) for study in NOTEBOOKS)
 
 
-@pytest.mark.parametrize(("study", "params"), ALL, ids=[f"{study}-{path.stem}" for study, path in ALL])
-def test_a_notebook_runs_from_the_clone(executed, study, params):
+@pytest.mark.parametrize(
+    ("study", "params", "start"), RUNS, ids=[f"{study}-{path.stem}-{start}" for study, path, start in RUNS]
+)
+def test_a_notebook_runs(executed, study, params, start):
     before = sources()
-    out = executed(study, params)
+    out = executed(study, params, start)
     assert sources() == before, "a run writes to its own folder and to the cache alone"
     assert {path.name for path in out.iterdir()} >= {"results.json", "run.json", "scores.csv.gz", "maps.npz"}
     html = html_of(out)
@@ -100,12 +102,10 @@ def test_a_notebook_runs_from_the_clone(executed, study, params):
 
 
 @pytest.mark.parametrize("study", NOTEBOOKS)
-def test_from_its_own_folder_and_an_empty_cache_the_bytes_are_the_same(executed, study, tmp_path):
-    params = VARIANTS[study][0]
-    before = sources()
-    here = executed(study, params, "notebooks", tmp_path / "cache")
-    assert sources() == before
-    there = executed(study, params)
+def test_a_kernel_with_an_empty_cache_gives_the_bytes_of_a_plain_script(executed, script_run, study):
+    # Two processes, two folders to start from, two caches: the net is trained, and everything computed, twice.
+    kernel, (script, _) = executed(study, smoke_params(study)[-1], "notebooks"), script_run(study)
     for name in ("results.json", "scores.csv.gz", "maps.npz"):
-        assert (here / name).read_bytes() == (there / name).read_bytes(), name
-    assert html_of(here) == html_of(there)
+        assert (kernel / name).read_bytes() == (script / name).read_bytes(), name
+    made_by = [json.loads((folder / "run.json").read_text())["made_by"] for folder in (kernel, script)]
+    assert made_by == ["notebook", "script"]

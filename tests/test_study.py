@@ -1,4 +1,4 @@
-"""What a notebook talks to: refusals before compute, scores found again, results that are the same on every run."""
+"""What a notebook talks to: scores that are found again, results that are the same on every run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import json
 import linecache
-import os
 import shutil
 import sys
 
@@ -17,26 +16,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from notebook_script import run_script, smoke_params
 
 from lib import data, study, training
+from lib.checks import notebook_path
 from lib.claims import ledger
 from lib.compute import ROOT
 from lib.errors import StudyError
-from lib.parameters import percent_cells, read_parameters, tags_of
+from lib.parameters import read_parameters, read_params_file
 from lib.randomization import randomization_maps, randomization_scores
-from lib.scores import COLUMNS, load_scores, pack_scores, read_scores
-from lib.study import Study, check
+from lib.scores import read_scores
+from lib.study import Study
 
 NAME = "01_model_randomization"
-NOTEBOOK = ROOT / "notebooks" / f"{NAME}.py"
-TINY = {
-    "models": ["mlp-smoke"],
-    "methods": ["gradient", "gradient_x_input", "smoothgrad(samples=2)"],
-    "n_images": 2,
-    "draws": 1,
-    "gallery": 1,
-}
-SETTINGS = {"draws": 1, "init": "tn(0.01)", "prefix": "nested"}
+PARAMS = smoke_params(NAME)[-1]
+TINY = read_params_file(PARAMS)
+SETTINGS = {"draws": 2, "init": "own", "prefix": "fresh"}
 
 pytestmark = pytest.mark.usefixtures("shared_cache")
 
@@ -54,93 +49,11 @@ def environment(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "named_net", _once)
 
 
-@pytest.fixture
-def nothing_trained(monkeypatch):
-    """Any training or computing fails the test."""
-
-    def fail(*_args, **_kwargs):
-        raise AssertionError("computed before the values were checked")
-
-    monkeypatch.setattr(training, "train", fail)
-    monkeypatch.setattr(training, "named_net", fail)
-    monkeypatch.setattr(study.artefacts, "artefact", fail)
+def all_values():
+    return {name: each.default for name, each in read_parameters(notebook_path(NAME)).items()} | TINY
 
 
-def all_values(**changes):
-    """The values of all parameters, as `check` gets them."""
-    return {name: each.default for name, each in read_parameters(NOTEBOOK).items()} | TINY | changes
-
-
-def one_sentence(error) -> str:
-    text = str(error.value)
-    assert "\n" not in text and text.endswith("."), text
-    return text
-
-
-# Refusals -----------------------------------------------------------------------------------------------------------
-
-BAD = [
-    ({"models": ["cnn-mars"]}, ["cnn-mars"]),
-    ({"models": []}, ["models"]),
-    ({"models": ["mlp-smoke", "mlp-smoke"]}, ["mlp-smoke"]),
-    ({"models": ["mlp-smoke", "mlp-mnist-5k"]}, ["mlp-smoke", "mlp-mnist-5k"]),
-    ({"methods": []}, ["methods"]),
-    ({"methods": ["gradiant"]}, ["gradiant", "gradient"]),
-    ({"methods": ["smoothgrad(sample=3)"]}, ["sample", "samples"]),
-    ({"methods": ["smoothgrad(samples=many)"]}, ["samples", "many"]),
-    ({"methods": ["gradient", "gradient"]}, ["gradient", "twice"]),
-    ({"methods": ["nowhere.at.all:method"]}, ["nowhere.at.all:method"]),
-    ({"methods": ["json:dumps"]}, ["json:dumps"]),
-    ({"methods": ["gradcam"]}, ["gradcam"]),
-    ({"methods": ["guided_gradcam"]}, ["guided_gradcam"]),
-    ({"init": "tn(0.02)"}, ["tn(0.02)", "own"]),
-    ({"prefix": "nest"}, ["'nest'", "nested", "fresh"]),
-    ({"n_images": 0}, ["n_images", "0"]),
-    ({"draws": -1}, ["draws", "-1"]),
-    ({"gallery": 0}, ["gallery", "0"]),
-    ({"gallery": 3}, ["gallery", "3", "n_images", "2"]),
-    pytest.param(
-        {"n_images": 1001},
-        ["n_images", "1001"],
-        marks=pytest.mark.xfail(strict=True, reason="the number of images there are is only looked at after training"),
-    ),
-]
-
-
-@pytest.mark.parametrize(("change", "words"), BAD, ids=str)
-def test_values_that_cannot_be_run_are_refused_before_any_compute(nothing_trained, change, words):
-    with pytest.raises(StudyError) as error:
-        check(NAME, all_values(**change))
-    text = one_sentence(error).lower()
-    assert all(word.lower() in text for word in words), text
-
-
-def test_good_values_pass(nothing_trained):
-    check(NAME, all_values())
-    check(NAME, all_values(init="own", prefix="fresh", models=["cnn-smoke"], methods=["gradcam", "guided_gradcam"]))
-
-
-def test_a_method_for_convolutions_is_refused_if_one_of_the_nets_has_none(nothing_trained):
-    with pytest.raises(StudyError):
-        check(NAME, all_values(models=["cnn-smoke", "mlp-smoke"], methods=["gradcam"]))
-
-
-def test_an_unknown_study_is_refused():
-    with pytest.raises(StudyError, match=r"no study '09_dreams'; choose one of .*01_model_randomization"):
-        check("09_dreams", {})
-
-
-def test_absent_data_are_refused_before_any_compute(nothing_trained, monkeypatch, tmp_path):
-    def fail(*_args, **_kwargs):
-        raise OSError("no network")
-
-    monkeypatch.setattr("urllib.request.urlopen", fail)
-    before = os.environ["SALIENCY_DATA"]
-    folder = tmp_path / "given"
-    with pytest.raises(StudyError) as error:
-        check(NAME, all_values(models=["mlp-mnist"], data_dir=str(folder)))
-    assert str(folder) in one_sentence(error)
-    assert os.environ["SALIENCY_DATA"] == before
+# Parameters --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -155,10 +68,14 @@ def test_absent_data_are_refused_before_any_compute(nothing_trained, monkeypatch
     ],
     ids=str,
 )
-def test_a_notebook_with_wrong_parameters_stops_before_any_compute(nothing_trained, change, words):
+def test_a_notebook_with_wrong_parameters_stops_before_any_compute(monkeypatch, change, words):
+    def fail(*_args, **_kwargs):
+        raise AssertionError("trained before the values were checked")
+
+    monkeypatch.setattr(training, "named_net", fail)
     with pytest.raises(StudyError) as error:
         Study(NAME, TINY | change)
-    assert all(word in one_sentence(error) for word in words)
+    assert all(word in str(error.value) for word in words) and "\n" not in str(error.value)
 
 
 def test_what_is_no_plain_value_is_no_parameter():
@@ -169,48 +86,23 @@ def test_what_is_no_plain_value_is_no_parameter():
 # The notebook as a script -------------------------------------------------------------------------------------------
 
 
-def script(**values) -> str:
-    """The notebook's code, with values set below its parameters cell, as papermill and a reader's edits do."""
-    pieces = []
-    for header, body in percent_cells(NOTEBOOK.read_text(encoding="utf-8")):
-        if header.startswith("# %%") and "[markdown]" not in header:
-            pieces.append(body)
-        if "parameters" in tags_of(header):
-            pieces += [f"{name} = {value!r}" for name, value in values.items()]
-    return "\n".join(pieces)
-
-
-def run_script(out, **values):
-    namespace = {"__name__": "__main__"}
-    exec(compile(script(**TINY | {"out": str(out)} | values), "notebook", "exec"), namespace)
-    return namespace
-
-
-@pytest.fixture(scope="module")
-def first_kernel(tmp_path_factory, session_cache, digits):
-    """A run of the notebook's cells in this process: its folder and the names it leaves behind."""
-    out = tmp_path_factory.mktemp("first")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SALIENCY_CACHE", str(session_cache))
-        patch.setenv("MPLBACKEND", "Agg")
-        return out, run_script(out)
-
-
 @pytest.fixture
-def first_run(first_kernel):
-    return first_kernel[0]
+def first_run(script_run):
+    return script_run(NAME)[0]
 
 
-def test_all_cells_run_again_give_the_same_bytes(first_kernel, tmp_path, monkeypatch):
+def test_all_cells_run_again_give_the_same_bytes(script_run, tmp_path, monkeypatch):
     # In the same kernel, as "run all cells" does: the notebook's names are still there. From another folder, and
     # computed again. (Two processes are compared in test_notebook_runs.)
-    first_run, namespace = first_kernel
+    first_run, namespace = script_run(NAME)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("FRESH", "1")
+    monkeypatch.setenv("SALIENCY_PRESET", "smoke")
+    monkeypatch.setenv("SALIENCY_VARIANT", PARAMS.stem)
     torch.manual_seed(12)
-    exec(compile(script(**TINY | {"out": str(tmp_path / "out")}), "notebook", "exec"), dict(namespace))
+    run_script(NAME, PARAMS, tmp_path / "out", namespace)
     for name in ("scores.csv.gz", "results.json", "maps.npz"):
         assert (tmp_path / "out" / name).read_bytes() == (first_run / name).read_bytes(), name
     assert (tmp_path / "out" / "run.json").read_bytes() != (first_run / "run.json").read_bytes()
@@ -224,7 +116,7 @@ def test_what_is_saved_is_complete_and_true(first_run):
     text = (first_run / "results.json").read_text(encoding="utf-8")
     results = json.loads(text, parse_constant=refuse)
     assert text == json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False)
-    assert results["study"] == NAME and results["preset"] == results["variant"] == "scratch"
+    assert results["study"] == NAME and (results["preset"], results["variant"]) == ("smoke", "mlp-smoke")
     assert results["title"] == "Does the map change when the model is destroyed?"
     expected = {name: value for name, value in all_values().items() if name not in ("out", "data_dir")}
     assert results["params"] == expected
@@ -241,22 +133,21 @@ def test_what_is_saved_is_complete_and_true(first_run):
     assert set(run["computed"]) == {"scores", "maps", "manifest"}
 
     with np.load(first_run / "maps.npz") as maps:
-        assert set(maps.files) >= {"gradient", "gradient_x_input", "smoothgrad(samples=2)"}
+        assert set(maps.files) == set(TINY["methods"])
         # Five stages of one image, scaled to at most 1.
         assert all(maps[name].shape == (5, 1, 28, 28) and np.abs(maps[name]).max() <= 1 for name in maps.files)
 
 
-def test_the_preset_and_the_variant_come_from_the_runner(monkeypatch, tmp_path):
-    monkeypatch.setenv("SALIENCY_PRESET", "paper")
-    monkeypatch.setenv("SALIENCY_VARIANT", "mlp-mnist")
-    run = saved_run(tmp_path)
-    results = json.loads((run / "results.json").read_text())
-    assert (results["preset"], results["variant"]) == ("paper", "mlp-mnist")
+def test_a_run_by_hand_is_called_scratch(tmp_path):
+    results = json.loads((saved_run(tmp_path) / "results.json").read_text())
+    assert (results["preset"], results["variant"]) == ("scratch", "scratch")
+    assert Study(NAME, TINY).out == ROOT / "reports" / "scratch" / NAME
+    assert Study(NAME, TINY | {"out": "reports/mine"}).out == ROOT / "reports" / "mine"
 
 
 def test_one_image_and_few_methods_run_through_as_well(tmp_path):
     # No other image for the null, no noise for the ceiling, none of the methods of some tables.
-    run_script(tmp_path / "out", n_images=1, methods=["edge", "integrated_gradients(steps=2)"])
+    run_script(NAME, PARAMS, tmp_path / "out", n_images=1, methods=["edge", "integrated_gradients(steps=2)"])
     assert (tmp_path / "out" / "results.json").exists()
 
 
@@ -270,7 +161,7 @@ def make_study(out, **changes):
 def saved_run(out):
     made = make_study(out)
     made.scores(randomization_scores, TINY["methods"], **SETTINGS)
-    made.maps(randomization_maps, TINY["methods"], 1, init="tn(0.01)", prefix="nested")
+    made.maps(randomization_maps, TINY["methods"], 1, init="own", prefix="fresh")
     made.save()
     return out
 
@@ -306,8 +197,8 @@ def no_compute(monkeypatch):
 def ask(tmp_path, kind="scores", **changes):
     made = make_study(tmp_path / "out", **changes)
     if kind == "maps":
-        return made.maps(randomization_maps, TINY["methods"], 1, init="tn(0.01)", prefix="nested")
-    return made.scores(randomization_scores, TINY["methods"], **SETTINGS | {"draws": changes.get("draws", 1)})
+        return made.maps(randomization_maps, TINY["methods"], 1, init="own", prefix="fresh")
+    return made.scores(randomization_scores, TINY["methods"], **SETTINGS | {"draws": changes.get("draws", 2)})
 
 
 def test_a_published_report_whose_key_fits_is_used(published, no_compute, tmp_path):
@@ -349,7 +240,7 @@ def test_fresh_forgets_what_the_cache_holds(first_run, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"draws": 2}, {"n_images": 3}, {"models": ["cnn-smoke"]}], ids=["draws", "n_images", "net"]
+    "change", [{"draws": 3}, {"n_images": 3}, {"models": ["cnn-smoke"]}], ids=["draws", "n_images", "net"]
 )
 def test_another_question_is_computed(published, no_compute, tmp_path, change):
     with pytest.raises(Computed):
@@ -395,9 +286,9 @@ def test_rows_name_the_net_the_image_and_the_class(tmp_path):
     found = made.scores(randomization_scores, TINY["methods"], **SETTINGS)
     net = made.nets[0]
     dataset = data.load("mnist-5k")
-    images, targets, ids = made.examples(net, 2)
+    images, targets, ids = made.examples(net, 4)
     assert torch.equal(images, dataset.test_images[ids])
-    assert dataset.test_labels[ids].tolist() == [0, 1]
+    assert dataset.test_labels[ids].tolist() == [0, 1, 2, 3]
     assert torch.equal(targets, net.model(images).argmax(1))
     cascade = found[found.intervention == "cascade"]
     pairs = cascade[["image", "target"]].drop_duplicates().sort_values("image").to_numpy().tolist()
@@ -441,115 +332,20 @@ def test_there_is_nothing_to_save_before_scores(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-# The stored table ---------------------------------------------------------------------------------------------------
-
-
-def table_of_scores():
-    rng = np.random.default_rng(0)
-    count = 400
-    table = pd.DataFrame(
-        {
-            "model": rng.choice(["cnn", "mlp"], count),
-            "dataset": "mnist",
-            "seed": rng.integers(0, 3, count),
-            "intervention": "cascade",
-            "level": rng.choice(["none", "0.5", "010", "NA", "conv1"], count),
-            "step": rng.integers(0, 5, count),
-            "draw": rng.integers(-1, 3, count),
-            "image": range(count),
-            "target": rng.integers(0, 10, count),
-            "method": rng.choice(["gradient", "smoothgrad(samples=4,noise_level=0.1)", "a:b"], count),
-            "metric": "spearman",
-            "against": "none",
-            "value": rng.normal(size=count) * 10.0 ** rng.integers(-12, 3, count),
-        }
-    )
-    table.loc[::7, "value"] = np.nan
-    return table
-
-
-def test_scores_are_stored_to_six_digits_and_read_back(tmp_path):
-    table = table_of_scores()
-    (tmp_path / "scores.csv.gz").write_bytes(pack_scores(table))
-    found = read_scores(tmp_path / "scores.csv.gz").sort_values("image", ignore_index=True)
-    assert list(found) == COLUMNS
-    for column in COLUMNS[:-1]:
-        assert found[column].astype(table[column].dtype).tolist() == table[column].tolist(), column
-    np.testing.assert_allclose(found.value, table.value, rtol=1e-5)
-    assert found.value.isna().tolist() == table.value.isna().tolist()
-    # What was read is stored as the same bytes again.
-    assert pack_scores(found) == pack_scores(table)
-
-
-def test_the_bytes_depend_on_the_numbers_alone():
-    table = table_of_scores()
-    packed = pack_scores(table)
-    words = table.select_dtypes(["object", "string"]).columns
-    assert {"model", "level", "method"} <= set(words)
-    for other in (
-        table.sample(frac=1.0, random_state=1),
-        table[COLUMNS[::-1]],
-        table.assign(more=1),
-        table.astype(dict.fromkeys(words, "category")),
-    ):
-        assert pack_scores(other) == packed
-    changed = table.copy()
-    changed.loc[1, "value"] = changed.loc[1, "value"] * 1.001
-    assert pack_scores(changed) != packed
-    assert packed[4:8] == b"\0\0\0\0", "no time stamp in the gzip header"
-
-
-def test_load_scores_joins_the_constants_of_the_run(first_run):
-    found = load_scores(first_run)
-    stored = read_scores(first_run / "scores.csv.gz")
-    pd.testing.assert_frame_equal(found[COLUMNS], stored)
-    assert set(found.init) == {"tn(0.01)"} and set(found.draws) == {1} and set(found.n_images) == {2}
-    assert "methods" not in found
-
-
-# Figures and tables -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    texts = []
-    monkeypatch.setattr(study, "_show_html", texts.append)
-    return texts
-
-
-def picture():
-    figure, axis = plt.subplots(figsize=(1, 1))
-    axis.plot([1, 2])
-    return figure
+# Figures and claims -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("caption", "alt"), [("", "A line."), ("It rises.", ""), (" \n", "A line."), ("x", "  ")])
-def test_a_figure_needs_a_caption_and_an_alternative_text(shown, tmp_path, caption, alt):
-    figure = picture()
-    with pytest.raises(StudyError, match="The figure rise needs a caption and an alternative text"):
-        make_study(tmp_path).figure(figure, "rise", caption, alt)
-    plt.close(figure)
-    assert shown == []
-
-
-def test_a_figure_is_one_self_contained_piece_and_always_the_same(shown, tmp_path):
+def test_a_figure_needs_a_caption_and_an_alternative_text(monkeypatch, tmp_path, caption, alt):
+    shown = []
+    monkeypatch.setattr(study, "_show_html", shown.append)
+    figure, _ = plt.subplots()
     made = make_study(tmp_path)
-    before = plt.get_fignums()
-    for _ in range(2):
-        made.figure(picture(), "rise", "1 < 2 & it rises", 'A "line"')
-    assert shown[0] == shown[1]
-    text = shown[0]
-    assert text.startswith('<figure id="rise"><img src="data:image/png;base64,iVBOR')
-    assert 'alt="A &quot;line&quot;"' in text and "<figcaption>1 &lt; 2 &amp; it rises</figcaption>" in text
-    assert plt.get_fignums() == before, "figures are closed"
-
-
-def test_a_table_shows_digits_and_gaps(shown, tmp_path):
-    table = pd.DataFrame({"a<b": [0.12345, np.nan], "n": [3, 4]})
-    make_study(tmp_path).table(table, "What & why", digits=3)
-    text = shown[0]
-    assert "0.123<" in text and "0.1234" not in text and "–" in text and "<td>3</td>" in text
-    assert "a&lt;b" in text and "<figcaption>What &amp; why</figcaption>" in text
+    with pytest.raises(StudyError, match="The figure rise needs a caption and an alternative text"):
+        made.figure(figure, "rise", caption, alt)
+    assert shown == []
+    made.figure(figure, "rise", "It rises.", "A line.")
+    assert len(shown) == 1
 
 
 def test_claims_of_a_run_are_decided_and_shown_with_their_figures(tmp_path):
@@ -558,7 +354,7 @@ def test_claims_of_a_run_are_decided_and_shown_with_their_figures(tmp_path):
     table = made.claims(scores, figure="curves", elsewhere={"A-01": "accuracies"})
     ruled = [each for each, row in ledger().items() if row["study"] == "01_model_randomization" and "parts" in row]
     assert table.index.tolist() == ruled and "A-10" in ruled and "A-77" not in ruled
-    assert table.loc["A-12", "verdict"] == "not tested" and table.loc["A-12", "interval"] == "–"
+    assert table.loc["A-13", "verdict"] == "not tested" and table.loc["A-13", "interval"] == "–"
     made.save()
     claims = {claim["id"]: claim for claim in json.loads((tmp_path / "results.json").read_text())["claims"]}
     assert claims["A-10"]["figure"] == "curves" and claims["A-01"]["figure"] == "accuracies"
