@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+from lib.errors import StudyError
+
 # They decide no number: names and messages, the terminal, the cache, the list of methods.
 _WITHOUT_NUMBERS = {"lib", "lib.attributions", "lib.artefacts", "lib.errors", "lib.progress"}
 
@@ -42,3 +44,26 @@ def _imported(module: ModuleType) -> set[str]:
                 else set()
             )
     return names
+
+
+def name_of(part: Any) -> str:
+    """How a module, class or function is written in results, e.g. ``lib.study:Study.scores``."""
+    return part.__name__ if isinstance(part, ModuleType) else f"{part.__module__}:{part.__qualname__}"
+
+
+def named(name: str) -> Any:
+    """The module, class or function behind `name_of`.
+
+    Raises
+    ------
+    StudyError
+        If there is none of that name any more.
+    """
+    module, _, path = name.partition(":")
+    try:
+        found = importlib.import_module(module)
+        for each in filter(None, path.split(".")):
+            found = getattr(found, each)
+    except (ImportError, AttributeError) as error:
+        raise StudyError(f"The library has no {name} any more.") from error
+    return found

@@ -7,9 +7,8 @@ import io
 import json
 import os
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lib import artefacts, attributions, claims, compute, data, randomization, sources, training
+from lib import artefacts, attributions, claims, compute, data, published, randomization, sources, training
 from lib.attributions.custom import Custom
 from lib.checks import check, data_folder, notebook_path
 from lib.circumstances import circumstances, in_notebook
@@ -29,9 +28,22 @@ from lib.display import figure_html, table_html
 from lib.errors import StudyError
 from lib.parameters import assigned_names, check_parameters, read_parameters
 from lib.scores import pack_scores, read_scores
+from lib.statistics import estimate
+from lib.units import units_of
 
 NOT_IN_RESULTS = ("out", "data_dir")
 """Parameters that say where things lie; they change no number."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Something expensive: its key, the folder it lies in, how it was computed, and what the key was made of."""
+
+    key: str
+    folder: Path
+    computed: dict[str, Any]
+    config: dict[str, Any] = field(default_factory=dict)
+    code: list[str] = field(default_factory=list)
 
 
 class Study:
@@ -56,13 +68,12 @@ class Study:
         self.variant = os.environ.get("SALIENCY_VARIANT", "scratch")
         out = Path(self.params.get("out") or f"reports/scratch/{name}")
         self.out = out if out.is_absolute() else ROOT / out
-        self._keys: list[str] = []
-        self._computed: list[dict[str, Any]] = []
+        self._made: dict[str, Made] = {}
         self._scores: pd.DataFrame | None = None
         self._maps: dict[str, np.ndarray] = {}
         self._claims: list[dict[str, Any]] = []
         with data_folder(self.params.get("data_dir", "")):
-            self.nets = [training.load_named(net) for net in self.params.get("models", [])]
+            self.nets = [training.named_net(net) for net in self.params.get("models", [])]
             self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
 
     def examples(self, net: training.TrainedNet, count: int) -> tuple[Tensor, Tensor, list[int]]:
@@ -124,7 +135,6 @@ class Study:
         folder = self._find_or_make("maps", function, methods, settings | {"count": count}, make)
         with np.load(folder / "maps.npz") as stored:
             self._maps = {name: stored[name].astype(np.float32) for name in stored.files}
-        self._maps_file = folder / "maps.npz"
         return self._maps
 
     def _find_or_make(
@@ -142,14 +152,16 @@ class Study:
         }
         chosen = attributions.methods(methods)
         own = [each.function for each in chosen if isinstance(each, Custom)]
-        code = sources.closure([function, *(type(each) for each in chosen), *own])
-        key = artefacts.key_of(config, [*code, *_CODE[kind]])
-        self._keys.append(key)
-        published = self._published(kind, key)
-        if published is not None:
-            folder, note = published
-            self._computed.append(note)
-            return folder
+        code = [*sources.closure([function, *(type(each) for each in chosen), *own]), *_CODE[kind]]
+        key = artefacts.key_of(config, code)
+        made = self._published(kind, key)
+        if made is None:
+            made = self._made_here(kind, key, make)
+        self._made[kind] = replace(made, config=config, code=[sources.name_of(part) for part in code])
+        return made.folder
+
+    def _made_here(self, kind: str, key: str, make: Callable[[Path], None]) -> Made:
+        """Make an artefact, unless the cache holds it."""
 
         def make_and_note(folder: Path) -> None:
             started = time.time()
@@ -160,18 +172,17 @@ class Study:
         if os.environ.get("FRESH"):
             artefacts.discard(kind, key)
         folder = artefacts.artefact(kind, key, make_and_note)
-        self._computed.append(json.loads((folder / "computed.json").read_text()))
-        return folder
+        return Made(key, folder, json.loads((folder / "computed.json").read_text()))
 
-    def _published(self, kind: str, key: str) -> tuple[Path, dict[str, Any]] | None:
-        """The folder of a published report of this study that holds these very numbers, and how they were computed."""
+    def _published(self, kind: str, key: str) -> Made | None:
+        """What a published report of this study holds of these very numbers."""
         if os.environ.get("FRESH"):
             return None
         for path in sorted((ROOT / "reports").glob(f"*/{self.name}/*/results.json")):
             try:
                 results = json.loads(path.read_text())
-                if results["keys"][kind] == key and _complete(path.parent, results, kind):
-                    return path.parent, json.loads((path.parent / "run.json").read_text())["computed"][kind]
+                if results["made_of"][kind]["key"] == key and published.complete(path.parent, kind):
+                    return Made(key, path.parent, json.loads((path.parent / "run.json").read_text())["computed"][kind])
             except (OSError, ValueError, KeyError):
                 # Damaged, or written by an earlier library.
                 continue
@@ -196,17 +207,36 @@ class Study:
             }
         )
 
-    def accuracies(self) -> pd.DataFrame:
-        """Accuracy of every net on its training and its held-out images."""
-        rows = {
-            net.name: {
-                "training images": len(self._data[net.recipe.dataset].train_labels),
-                "accuracy on them": net.train_accuracy,
-                "held-out images": len(self._data[net.recipe.dataset].test_labels),
-                "accuracy on those": net.test_accuracy,
+    def images(self, net: training.TrainedNet) -> Tensor:
+        """The test images that a net is studied on: (n_images, C, H, W)."""
+        dataset = self._data[net.recipe.dataset]
+        return dataset.test_images[data.balanced(dataset.test_labels, self.params["n_images"])]
+
+    def manifest(self, init: str, prefix: str) -> pd.DataFrame:
+        """What one chain of re-initialisations changes in the first net, see `lib.randomization.manifest`."""
+
+        def make(folder: Path) -> None:
+            model = self.nets[0].model
+            units = units_of(model, self.images(self.nets[0]))
+            law = randomization.law_named(init, model)
+            table = randomization.manifest(model, units, randomization.cascade(model, units, law, 0, prefix=prefix))
+            artefacts.write_atomically(folder / "manifest.csv", table.to_csv(index=False).encode())
+
+        settings = {"init": init, "prefix": prefix}
+        return pd.read_csv(self._find_or_make("manifest", randomization.manifest, [], settings, make) / "manifest.csv")
+
+    def accuracies(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Accuracy of every net on the images it was not trained on, with its 95 % interval."""
+        rows = {}
+        for net in self.nets:
+            own = net.of(scores)
+            found = estimate(own[own.metric == "accuracy"])
+            rows[net.name] = {
+                "held-out images": found.images,
+                "accuracy": found.value,
+                "from": found.low,
+                "to": found.high,
             }
-            for net in self.nets
-        }
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def figure(self, figure: Figure, name: str, caption: str, alt: str) -> None:
@@ -259,7 +289,14 @@ class Study:
         """Write results.json, run.json, scores.csv.gz and maps.npz to the run's folder."""
         if self._scores is None:
             raise StudyError("There is nothing to save; call study.scores first.")
-        packed = pack_scores(self._scores)
+        made_of = {
+            kind: {"key": made.key, "config": made.config, "code": made.code} for kind, made in self._made.items()
+        }
+        sums = {}
+        for kind, made in self._made.items():
+            content = (made.folder / published.FILES[kind]).read_bytes()
+            sums[published.FILES[kind]] = artefacts.sha256(content)
+            artefacts.write_atomically(self.out / published.FILES[kind], content)
         results = {
             "study": self.name,
             "title": self.title,
@@ -267,23 +304,20 @@ class Study:
             "preset": self.preset,
             "params": {name: value for name, value in self.params.items() if name not in NOT_IN_RESULTS},
             "claims": self._claims,
-            "key": self._keys[0],
-            "keys": dict(zip(("scores", "maps"), self._keys, strict=False)),
-            "digest": artefacts.sha256(gzip.decompress(packed)),
+            "key": self._made["scores"].key,
+            "made_of": made_of,
+            "digest": artefacts.sha256(gzip.decompress((self._made["scores"].folder / "scores.csv.gz").read_bytes())),
+            "sums": sums,
         }
-        computed = dict(zip(("scores", "maps"), self._computed, strict=False))
         run = circumstances() | {
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             "seconds": round(time.time() - self.started, 1),
-            "compute_seconds": sum(each["seconds"] for each in self._computed),
-            "computed": computed,
+            "compute_seconds": sum(made.computed["seconds"] for made in self._made.values()),
+            "computed": {kind: made.computed for kind, made in self._made.items()},
             "peak_memory_gb": round(compute.peak_memory_gb(), 2),
         }
-        artefacts.write_atomically(self.out / "scores.csv.gz", packed)
-        if self._maps:
-            artefacts.write_atomically(self.out / "maps.npz", self._maps_file.read_bytes())
-        for file, content in (("run.json", run), ("results.json", results)):
-            text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+        for file, told in (("run.json", run), ("results.json", results)):
+            text = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False)
             artefacts.write_atomically(self.out / file, text.encode())
 
 
@@ -321,17 +355,6 @@ def _title(notebook: Path) -> str:
     return next(line.removeprefix("# # ") for line in lines if line.startswith("# # "))
 
 
-def _complete(folder: Path, results: dict[str, Any], kind: str) -> bool:
-    """Whether a published folder holds what its results speak of, undamaged."""
-    try:
-        if kind == "maps":
-            with zipfile.ZipFile(folder / "maps.npz") as stored:
-                return stored.testzip() is None
-        return artefacts.sha256(gzip.decompress((folder / "scores.csv.gz").read_bytes())) == results["digest"]
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError):
-        return False
-
-
 def _interval(interval: list[float | None]) -> str:
     return "[" + ", ".join("–" if bound is None else f"{bound:.3f}" for bound in interval) + "]"
 
@@ -346,5 +369,6 @@ def _show_html(text: str) -> None:
 # What is stored is also decided by this code: which images and classes, and in what form. It is part of the keys.
 _CODE: dict[str, list[Any]] = {
     "scores": [Study.scores, Study.examples, Study._accuracy, training.correct, data.balanced, pack_scores],
+    "manifest": [Study.manifest, Study.images, data.balanced],
     "maps": [Study.maps, Study.examples, data.balanced, _half],
 }

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,25 @@ class Recipe:
 
 @dataclass(frozen=True)
 class TrainedNet:
-    """A trained net: the model in evaluation mode, its recipe and key, and its accuracies."""
+    """A named net, trained or loaded from the cache when its weights are first asked for.
+
+    A published report is rendered anew without its nets, so that a fresh clone need not train them.
+    """
 
     name: str
-    model: nn.Module
     recipe: Recipe
-    key: str
-    train_accuracy: float
-    test_accuracy: float
+
+    @property
+    def key(self) -> str:
+        """The key of the trained net."""
+        return self.recipe.key
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The model in evaluation mode, its parameters frozen."""
+        model = models.build(self.recipe.model, generator(self.recipe.seed, "weights"))
+        model.load_state_dict(torch.load(train_named(self.name) / "model.pt", weights_only=True))
+        return model.eval().requires_grad_(False)
 
     def of(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Pick this net's rows out of a table of scores."""
@@ -125,15 +137,9 @@ def train_named(name: str) -> Path:
     return artefacts.artefact("models", recipe.key, lambda folder: _make(recipe, name, folder))
 
 
-def load_named(name: str) -> TrainedNet:
-    """Load a named net, training it first if the cache does not hold it."""
-    recipe = read_recipe(name)
-    folder = train_named(name)
-    model = models.build(recipe.model, generator(recipe.seed, "weights"))
-    model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-    summary = json.loads((folder / "summary.json").read_text())
-    model.eval().requires_grad_(False)
-    return TrainedNet(name, model, recipe, recipe.key, summary["train_accuracy"], summary["test_accuracy"])
+def named_net(name: str) -> TrainedNet:
+    """The net of a named recipe."""
+    return TrainedNet(name, read_recipe(name))
 
 
 def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict[str, float]]]:

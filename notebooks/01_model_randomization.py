@@ -54,13 +54,25 @@ out: str = ""  # where results go; empty: reports/scratch/01_model_randomization
 
 # %%
 from lib import figures, similarity
-from lib.randomization import cascade, law_named, manifest, randomization_maps, randomization_scores
+from lib.randomization import randomization_maps, randomization_scores
 from lib.released import beside_released
 from lib.scores import means
 from lib.study import Study
-from lib.units import units_of
 
 study = Study("01_model_randomization", globals())
+
+# %% [markdown]
+# ## The experiment in one call
+#
+# For every draw of new weights and every stage of destruction, explain the same class of the same images with the
+# same noise, and compare with the intact net's map. Everything below only looks at what this call returns: one row
+# per number.
+
+# %%
+scores = study.scores(randomization_scores, methods, draws=draws, init=init, prefix=prefix)
+maps = study.maps(randomization_maps, methods, gallery, init=init, prefix=prefix)
+stages = figures.stage_names(scores)
+net = study.nets[0]
 
 # %% [markdown]
 # ## The networks
@@ -69,9 +81,7 @@ study = Study("01_model_randomization", globals())
 # images they have not seen? Published test accuracies are 99.2 % for the `cnn` and 98.7 % for the `mlp`, on MNIST.
 
 # %%
-study.table(
-    study.accuracies(), "Accuracy of the trained nets on their training and on held-out images.", 4, "accuracies"
-)
+study.table(study.accuracies(scores), "Accuracy on held-out images, with its 95 % interval.", 4, "accuracies")
 
 # %% [markdown]
 # ## What exactly is destroyed?
@@ -84,27 +94,16 @@ study.table(
 # differ from the trained ones must be 0 for a unit not reached yet, and 1 after.
 
 # %%
-net = study.nets[0]
-images, targets, ids = study.examples(net, n_images)
-units = units_of(net.model, images)
-record = manifest(net.model, units, cascade(net.model, units, law_named(init, net.model), 0))
-changed = record.pivot(index="unit", columns="step", values="changed").loc[list(units)[::-1]]
-study.table(
-    changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns); first draw."
-)
+record = study.manifest(init, prefix)
+changed = record.pivot(index="unit", columns="step", values="changed").loc[record.unit.unique()[::-1]]
+study.table(changed, f"Share of changed numbers in each unit of {net.name} (rows) after each step (columns), draw 0.")
 
 # %% [markdown]
 # ## Every map, at every stage
 #
-# One call does the work: for every draw of new weights and every stage, explain the same class of the same images
-# with the same noise, and compare with the intact net's map. Three *controls* run along that never look at the
-# model: the image itself, its edges, and plain noise. Noise "passes" any such test perfectly, the edges fail it;
-# neither explains anything. Keep them in mind when reading the curves.
-
-# %%
-scores = study.scores(randomization_scores, methods, draws=draws, init=init, prefix=prefix)
-maps = study.maps(randomization_maps, methods, gallery, init=init, prefix=prefix)
-stages = figures.stage_names(scores)
+# Three *controls* run along with the methods and never look at the model: the image itself, its edges, and plain
+# noise. Noise "passes" any such test perfectly, the edges fail it; neither explains anything. Keep them in mind when
+# reading the curves.
 
 # %% [markdown]
 # ### What one sees
@@ -154,8 +153,7 @@ study.figure(
 
 # %%
 shares = {
-    trained.name: 1 - similarity.foreground(study.examples(trained, n_images)[0], 0.0).double().mean(1)
-    for trained in study.nets
+    trained.name: 1 - similarity.foreground(study.images(trained), 0.0).double().mean(1) for trained in study.nets
 }
 floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
 for trained in study.nets:

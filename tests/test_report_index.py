@@ -24,6 +24,7 @@ def put_run(root, study, variant, preset="quick", claims=(), rows="cnn,mnist,,sp
         "title": f"Question {study}?",
         "params": {"models": ["cnn-a", "cnn-b"]},
         "claims": list(claims),
+        "made_of": {},
     }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "run.json").write_text(json.dumps({"started": "2026-11-22T10:00:00", "seconds": 65, **about}))
@@ -89,9 +90,10 @@ def test_claims_stand_under_their_study_and_the_rest_last(tmp_path, decided):
     assert "<h3>Question 02_b?</h3>" in html and "<h3>01 a</h3>" in html and "the second" in html
 
 
-def test_runs_are_listed_with_their_state(tmp_path, decided):
+def test_runs_are_listed_with_their_state(tmp_path, decided, monkeypatch):
+    monkeypatch.setattr("lib.published.fits", lambda folder, root: root == tmp_path and folder.name != "old")
     put_run(tmp_path, "01_a", "good")
-    put_run(tmp_path, "01_a", "old", stale=True)
+    put_run(tmp_path, "01_a", "old")
     (put_run(tmp_path, "01_a", "relapsed") / "failed.html").write_text("no")
     bad = tmp_path / "reports/quick/02_b/bad"
     bad.mkdir(parents=True)

@@ -241,11 +241,6 @@ def test_a_run_by_hand_has_little_to_say_and_still_renders():
     assert 'id="verdict-box"' not in html
 
 
-def test_stale_scores_are_flagged():
-    assert "computed with an earlier library" in render(run={**RUN, "stale": True})
-    assert "computed with an earlier library" not in render()
-
-
 def test_navigation_finds_the_neighbours():
     runs = ["01_a/x", "01_a/y", "02_b/x"]
     here = navigation("01_a/y", runs)

@@ -36,7 +36,7 @@ SETTINGS = {"draws": 2, "init": "own", "prefix": "fresh"}
 pytestmark = pytest.mark.usefixtures("shared_cache")
 
 
-_load_once = functools.cache(training.load_named)
+_once = functools.cache(training.named_net)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def environment(monkeypatch, tmp_path):
     for name in ("SALIENCY_PRESET", "SALIENCY_VARIANT", "SALIENCY_PROGRESS"):
         monkeypatch.delenv(name, raising=False)
     # Reading a net takes longer than most of these tests.
-    monkeypatch.setattr(training, "load_named", _load_once)
+    monkeypatch.setattr(training, "named_net", _once)
 
 
 def all_values():
@@ -72,7 +72,7 @@ def test_a_notebook_with_wrong_parameters_stops_before_any_compute(monkeypatch, 
     def fail(*_args, **_kwargs):
         raise AssertionError("trained before the values were checked")
 
-    monkeypatch.setattr(training, "load_named", fail)
+    monkeypatch.setattr(training, "named_net", fail)
     with pytest.raises(StudyError) as error:
         Study(NAME, TINY | change)
     assert all(word in str(error.value) for word in words) and "\n" not in str(error.value)
@@ -122,7 +122,7 @@ def test_what_is_saved_is_complete_and_true(first_run):
     assert results["params"] == expected
     packed = (first_run / "scores.csv.gz").read_bytes()
     assert results["digest"] == hashlib.sha256(gzip.decompress(packed)).hexdigest()
-    assert results["key"] == results["keys"]["scores"] != results["keys"]["maps"]
+    assert results["key"] == results["made_of"]["scores"]["key"] != results["made_of"]["maps"]["key"]
     assert {claim["id"] for claim in results["claims"]} >= {"A-01", "A-10", "A-12", "A-20"}
 
     run = json.loads((first_run / "run.json").read_text(), parse_constant=refuse)
@@ -130,7 +130,7 @@ def test_what_is_saved_is_complete_and_true(first_run):
     assert promised | {"peak_memory_gb", "made_by", "computed"} <= run.keys()
     assert run["made_by"] == "script" and run["threads"] == 1
     assert run["versions"]["torch"] == torch.__version__
-    assert set(run["computed"]) == {"scores", "maps"}
+    assert set(run["computed"]) == {"scores", "maps", "manifest"}
 
     with np.load(first_run / "maps.npz") as maps:
         assert set(maps.files) == set(TINY["methods"])
@@ -296,9 +296,11 @@ def test_rows_name_the_net_the_image_and_the_class(tmp_path):
     assert set(found.model) == {"mlp"} and set(found.dataset) == {"mnist-5k"} and set(found.seed) == {0}
     accuracy = found[found.metric == "accuracy"]
     assert len(accuracy) == data.HELD_OUT
-    assert accuracy.value.mean() == pytest.approx(net.test_accuracy)
-    own = made.accuracies()
-    assert own.loc["mlp-smoke", "accuracy on those"] == net.test_accuracy
+    right = (net.model(dataset.test_images).argmax(1) == dataset.test_labels).double().mean().item()
+    assert accuracy.value.mean() == pytest.approx(right)
+    own = made.accuracies(found).loc["mlp-smoke"]
+    assert own.accuracy == pytest.approx(right) and own["held-out images"] == data.HELD_OUT
+    assert own["from"] < right < own.to
 
 
 OWN = """
@@ -319,7 +321,7 @@ def test_a_method_of_your_own_is_computed_again_when_its_code_changes(tmp_path, 
         made = make_study(tmp_path / "out", methods=methods)
         found = made.scores(randomization_scores, methods, **SETTINGS)
         assert methods[0] in set(found.method)
-        keys += made._keys
+        keys += [each.key for each in made._made.values()]
     sys.modules.pop("own_method_of_a_test", None)
     assert keys[0] != keys[1]
 

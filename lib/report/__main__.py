@@ -73,9 +73,12 @@ def _scores(options: argparse.Namespace, root: Path) -> int:
 
 
 def _train(options: argparse.Namespace, root: Path) -> int:
-    from lib import training
+    from lib import published, training
     from lib.report.watch import Watch
 
+    if options.preset and not published.needed(options.name, options.preset, root):
+        print(f"[models/{options.name}] not needed: the published scores still fit", file=sys.stderr)
+        return 0
     with Watch(f"models/{options.name}", cache_dir(root) / "progress" / "models" / f"{options.name}.txt") as watch:
         folder = training.train_named(options.name)
         watch.say(f"trained: {folder}")
@@ -184,6 +187,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument(argument)
+        if name == "train":
+            command.add_argument("--preset", default="", help="only if a run of this preset must be computed")
     render = commands.add_parser("render", help="render a notebook that was run by hand")
     render.add_argument("notebook", type=Path, help="the .ipynb that papermill or Jupyter has saved")
     return parser

@@ -38,6 +38,13 @@ class Run:
         return self.results.get("title") or self.study.replace("_", " ")
 
     @property
+    def stale(self) -> bool:
+        """Whether its numbers were computed with an earlier library or other parameters."""
+        from lib.published import fits
+
+        return "made_of" in self.results and not fits(self.folder, self.folder.parents[3])
+
+    @property
     def href(self) -> str:
         """The report's address, seen from the index."""
         return f"{self.study}/{self.variant}/index.html"
@@ -157,7 +164,7 @@ def _row(run: Run) -> dict[str, Any]:
         "models": run.results.get("params", {}).get("models"),
         "seconds": run.about.get("seconds"),
         "started": run.about.get("started"),
-        "stale": run.about.get("stale", False),
+        "stale": run.stale,
         "href": run.href,
         "has_report": (run.folder / "index.html").exists(),
         "failed": f"{run.study}/{run.variant}/failed.html" if failed else None,
