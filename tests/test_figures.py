@@ -77,6 +77,11 @@ def test_methods_can_be_told_apart():
     assert set(MANY) <= looks.keys()
     pairs = [(to_hex(looks[method]["color"]), looks[method]["marker"]) for method in MANY]
     assert len(set(pairs)) == len(MANY)
+    # Also by who sees no colours: neighbours in the legend differ in their marker.
+    shown = [method for method in MANY if method not in CONTROLS]
+    assert all(looks[one]["marker"] != looks[next_]["marker"] for one, next_ in itertools.pairwise(shown))
+    many = style([f"method{number}" for number in range(30)])
+    assert len({(to_hex(look["color"]), look["marker"]) for look in many.values()}) == len(many)
     for method in MANY:
         grey = np.ptp(matplotlib.colors.to_rgb(looks[method]["color"])) < 0.01
         assert grey == (method in CONTROLS) == (looks[method]["linestyle"] == "--")

@@ -99,6 +99,9 @@ def test_guided_backprop_falls_in_steps(run):
     assert curve[3] < curve[0] - 0.1
     # Above the gradient while only the upper layers are random.
     assert min(curve[:2]) > max(run.curve("gradient")[:2]) + 0.2
+    # It keeps its signs too, as long as only the top unit is random.
+    assert run.mean("guided_backprop", 1, "sign_agreement_fg") > 0.8
+    assert run.mean("guided_backprop", 1, "spearman") > 0.7
     # And no map of a destroyed net is the intact one's: the first version's claim fails.
     assert decide("A-12", run.scores.assign(model=run.name, dataset="mnist-5k", seed=0))["verdict"] == CONTRADICTED
 
