@@ -62,6 +62,8 @@ def check(study: str, values: Mapping[str, Any]) -> None:
                 randomization.law_named(values["init"], model)
         for name in {recipe.dataset for recipe in recipes}:
             data.ensure(name)
+            if "n_images" in values:
+                data.balanced(data.load(name).test_labels, values["n_images"])
 
 
 def _check_distinct(names: Sequence[str], recipes: Sequence[training.Recipe]) -> None:

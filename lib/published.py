@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,11 @@ def _key_now(made: dict[str, Any]) -> str:
 
 
 def needed(net: str, preset: str, root: Path) -> bool:
-    """Whether a run of a preset names a net and has no published report that fits."""
+    """Whether a run of a preset names a net and has no published report that fits, or ``FRESH`` asks for it."""
     for path in sorted((root / "params" / preset).glob("*/*.yml")):
         if path.parent.name == "models":
             continue
         folder = root / "reports" / preset / path.parent.name / path.stem
-        if net in read_params_file(path).get("models", []) and not fits(folder, root):
+        if net in read_params_file(path).get("models", []) and (os.environ.get("FRESH") or not fits(folder, root)):
             return True
     return False

@@ -48,6 +48,11 @@ def test_a_fresh_report_fits_and_its_net_is_not_needed(clone):
     assert not published.needed("cnn-mnist", "smoke", clone), "no run of this preset names it"
 
 
+def test_a_net_is_needed_when_everything_is_to_be_computed_anew(clone, monkeypatch):
+    monkeypatch.setenv("FRESH", "1")
+    assert published.needed("mlp-smoke", "smoke", clone)
+
+
 def test_other_parameters_do_not_fit(clone):
     path = clone / "params" / "smoke" / STUDY / "mlp-smoke.yml"
     text = path.read_text().replace("draws: 2", "draws: 3")

@@ -72,6 +72,8 @@ def _options(preset: str) -> list[str]:
         # Our own lock replaces Snakemake's, which a killed run would leave behind.
         "--nolock",
         "--rerun-incomplete",
+        # Computing anew is asked for, whatever is up to date.
+        *(["--forceall"] if os.environ.get("FRESH") else []),
         "--quiet",
         "all",
     ]
