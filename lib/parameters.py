@@ -162,6 +162,12 @@ def tags_of(header: str) -> list[str]:
     return json.loads(found.group(1)) if found else []
 
 
+def title_of(notebook_py: Path) -> str:
+    """The first heading of a py:percent notebook, else its file name."""
+    found = re.search(r"^# # (.+)$", notebook_py.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1].strip() if found else notebook_py.stem
+
+
 def _read_cell(source: str) -> dict[str, Parameter]:
     body = ast.parse(source).body
     comments = _comments(source)

@@ -36,9 +36,9 @@ def pack_scores(scores: pd.DataFrame) -> bytes:
 
 def read_scores(path: Path) -> pd.DataFrame:
     """Read scores; columns of words become categories."""
-    # "none" is a word here, not a missing value.
-    table = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]}, dtype=dict.fromkeys(_WORDS, "category"))
-    return table[COLUMNS]
+    # "none" is a word here, not a missing value, and so is a level "1", which a category alone would make a number.
+    table = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]}, dtype=dict.fromkeys(_WORDS, str))
+    return table.astype({name: "category" for name in _WORDS if name in table})
 
 
 def load_scores(folder: Path | str) -> pd.DataFrame:

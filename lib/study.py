@@ -26,7 +26,7 @@ from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
 from lib.display import figure_html, table_html
 from lib.errors import StudyError
-from lib.parameters import assigned_names, check_parameters, read_parameters
+from lib.parameters import assigned_names, check_parameters, read_parameters, title_of
 from lib.scores import pack_scores, read_scores
 from lib.statistics import estimate
 from lib.units import units_of
@@ -59,7 +59,7 @@ class Study:
         self.name = name
         self.started = time.time()
         schema = read_parameters(notebook_path(name))
-        self.title = _title(notebook_path(name))
+        self.title = title_of(notebook_path(name))
         own = assigned_names(notebook_path(name)) - schema.keys()
         self.params = check_parameters(schema, _plain_values(namespace, own))
         check(name, self.params)
@@ -286,7 +286,7 @@ class Study:
         return pd.DataFrame(rows).set_index("claim")
 
     def save(self) -> None:
-        """Write results.json, run.json, scores.csv.gz and maps.npz to the run's folder."""
+        """Write results.json, run.json and everything expensive (`lib.published.FILES`) to the run's folder."""
         if self._scores is None:
             raise StudyError("There is nothing to save; call study.scores first.")
         made_of = {
@@ -347,12 +347,6 @@ def _plain_values(namespace: Mapping[str, Any], own: set[str]) -> dict[str, Any]
         for name, value in namespace.items()
         if not name.startswith("_") and name not in own and isinstance(value, plain)
     }
-
-
-def _title(notebook: Path) -> str:
-    """The first heading of a notebook."""
-    lines = notebook.read_text(encoding="utf-8").splitlines()
-    return next(line.removeprefix("# # ") for line in lines if line.startswith("# # "))
 
 
 def _interval(interval: list[float | None]) -> str:

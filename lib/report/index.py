@@ -17,9 +17,7 @@ from lib.report.pages import page
 from lib.report.prose import Prose
 from lib.report.render import Link
 from lib.report.verdicts import Claim, count_verdicts, size_text, value_text, verdict_of
-
-# Text, even where every value of a run looks like a number or like a missing one.
-TEXT_COLUMNS = ["model", "dataset", "intervention", "level", "method", "metric", "against"]
+from lib.scores import read_scores
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,7 @@ def find_runs(preset: str, root: Path) -> list[Run]:
 
 def load_all_scores(runs: list[Run]) -> pd.DataFrame:
     """Read the scores of all runs into one table."""
-    tables = [
-        pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values={"value": [""]})
-        for run in runs
-        if (path := run.folder / "scores.csv.gz").exists()
-    ]
+    tables = [read_scores(run.folder / "scores.csv.gz") for run in runs if (run.folder / "scores.csv.gz").exists()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

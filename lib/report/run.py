@@ -16,7 +16,7 @@ from typing import Any
 
 from lib.artefacts import replace_folder, write_atomically
 from lib.errors import StudyError
-from lib.parameters import percent_cells, tags_of
+from lib.parameters import percent_cells, tags_of, title_of
 from lib.progress import duration
 from lib.report.plan import Run, cache_dir, runs_of, tidy
 from lib.report.watch import Watch
@@ -131,12 +131,6 @@ def _write_failure(run: Run, sentence: str, details: str, log: Path, facts: dict
     html = render_failure(title_of(run.notebook), sentence, tail, params, facts)
     write_atomically(run.report / "run.log", text.encode())
     write_atomically(run.report / "failed.html", html.encode())
-
-
-def title_of(notebook: Path) -> str:
-    """The first heading of a notebook, else its file name."""
-    found = re.search(r"^# # (.+)$", notebook.read_text(encoding="utf-8"), re.MULTILINE)
-    return found[1].strip() if found else notebook.stem
 
 
 def run_script(run: Run) -> None:
