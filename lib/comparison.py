@@ -17,8 +17,8 @@ from lib.errors import StudyError
 from lib.similarity import RankedMaps, compare, foreground
 from lib.workspace import Noise, Workspace
 
-SHOWN_METRICS = ("spearman_abs", "spearman_abs_fg")
-"""How a map is compared with the image and its edges, which have no signs of their own: by absolute values."""
+UNSIGNED = ("spearman_abs", "spearman_abs_fg")
+"""How a map is compared with the image and its edges, which have no signs of their own."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,14 @@ class Scores:
     targets: Tensor
     values: dict[tuple[str, str, str], Tensor] = field(default_factory=dict)
 
-    def only(self, methods: Sequence[str]) -> Scores:
-        """Keep the scores of some methods."""
-        return Scores(self.targets, {key: value for key, value in self.values.items() if key[0] in methods})
+    def only(self, methods: Sequence[str], metrics: Sequence[str], against: Sequence[str]) -> Scores:
+        """Keep some of the scores."""
+        kept = {
+            key: value
+            for key, value in self.values.items()
+            if key[0] in methods and key[1] in against and key[2] in metrics
+        }
+        return Scores(self.targets, kept)
 
     def add(self, method: str, against: str, values: Mapping[str, Tensor]) -> None:
         """Note the similarities of one method's maps to some others, metric by metric."""
@@ -152,15 +157,14 @@ class Comparison:
             self._beside_controls(scores, name, maps)
         return scores
 
-    def scores(self, methods: Sequence[Method], rule: str, state: str, with_controls: bool) -> Scores:
+    def scores(self, methods: Sequence[Method], rule: str, state: str) -> Scores:
         """Compare the maps of the working copy as it is now with the intact model's, and with image and edges."""
         workspace = self._workspace(rule, state)
         scores = Scores(workspace.targets)
         for name, found in explain(methods, workspace).items():
             maps = RankedMaps(found, self.mask)
             scores.add(name, "original", compare(maps, self.intact[rule, name]))
-            if with_controls:
-                self._beside_controls(scores, name, maps)
+            self._beside_controls(scores, name, maps)
         return scores
 
     def stale_scores(self, methods: Sequence[Method], rule: str) -> Scores:
@@ -173,7 +177,7 @@ class Comparison:
 
     def _beside_controls(self, scores: Scores, method: str, maps: RankedMaps) -> None:
         for against, control in self.controls.items():
-            scores.add(method, against, compare(maps, control, SHOWN_METRICS))
+            scores.add(method, against, compare(maps, control, UNSIGNED))
 
     def _workspace(self, rule: str, state: str, purpose: str = "noise") -> Workspace:
         return self.examples.workspace(self.working, rule, self.seed, state, purpose, self.references)

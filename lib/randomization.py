@@ -22,12 +22,17 @@ from lib.errors import StudyError
 from lib.initialisers import law_named
 from lib.progress import Progress
 from lib.reinitialisation import BATCH_NORMS, ORDERS, PREFIXES, Step, steps
+from lib.similarity import METRICS
 from lib.units import Units, units_of
 from lib.workspace import Noise, Workspace, chunks, working_copy
 
 TARGETS = ("original", "current", "label")
 """Which class a map explains: the one that the intact model predicts, held fixed; the one that the randomized model
 predicts (as the released notebooks do, so that part of a change comes from a change of class); the true one."""
+
+
+_FEWER_METRICS = ("spearman_abs", "spearman", "spearman_abs_fg")
+"""Stored for everything but the main cascade."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +167,9 @@ def randomization_scores(
     -------
     One row per number, with the columns intervention (an order, or ``cascade(init=uniform)`` and the like), level (the
     unit reached), step, draw, image, target, method, metric, against, value. Maps are compared with the intact model's
-    (``against`` original) and, but in sweeps, with the image and with its edges (input, edge). Step 0 is the intact
-    model; it is also compared with another image's map (null_other_image) and, for stochastic methods, with a map
-    from other noise (self).
+    (``against`` original); those of the fully random model and of models with one random unit also with the image and
+    its edges (input, edge). Step 0 is the intact model; its maps are also compared with those of another image
+    (null_other_image) and, for stochastic methods, with those from other noise (self).
     """
     compute.settle()
     before = _digest(model)
@@ -201,9 +206,8 @@ def randomization_scores(
                     if key not in known:
                         working.load_state_dict(step.state)
                         using = [chosen[name] for name in run.methods]
-                        with_controls = run.intervention in orders
-                        known[key] = comparison.scores(using, run.setting.target, _name_of(step), with_controls)
-                    table.add(run.intervention, step.unit, step.step, number, known[key].only(run.methods))
+                        known[key] = comparison.scores(using, run.setting.target, _name_of(step))
+                    table.add(run.intervention, step.unit, step.step, number, run.kept(known[key], step, units))
                     if stale and run.intervention == "cascade":
                         wrong = comparison.stale_scores([chosen[name] for name in stale], run.setting.target)
                         table.add("cascade(weights=stale)", step.unit, step.step, number, wrong)
@@ -275,6 +279,15 @@ class _Run:
         law = law_named(self.setting.init, model)
         prefix, bn = self.setting.prefix, self.setting.bn
         return steps(model, units, law, draw, seed, order=self.order, prefix=prefix, bn=bn, calibration=calibration)
+
+    def kept(self, scores: Scores, step: Step, units: Units) -> Scores:
+        """The scores of a stage that go into the table, which would be three times as large with all of them.
+
+        Image and edges are compared with maps of single units and of the fully random model only.
+        """
+        metrics = METRICS if self.intervention == "cascade" else _FEWER_METRICS
+        shown = self.intervention == "independent" or (self.intervention == "cascade" and step.step == len(units))
+        return scores.only(self.methods, metrics, ["original", "edge", "input"] if shown else ["original"])
 
 
 def _runs(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
+import lzma
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +31,6 @@ from lib import (
     sources,
     training,
 )
-from lib.attributions.custom import Custom
 from lib.checks import check, data_folder, notebook_path
 from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
@@ -135,12 +134,12 @@ class Study:
                 given = self.examples(net) | settings | more
                 table = function(net.model, methods=methods, background=background, **given)
                 tables += [_named(table, net), _named(self._accuracy(net), net)]
-            artefacts.write_atomically(folder / "scores.csv.gz", pack_scores(pd.concat(tables, ignore_index=True)))
+            artefacts.write_atomically(folder / "scores.csv.xz", pack_scores(pd.concat(tables, ignore_index=True)))
 
         described = settings | {"first_net": dict(first_net or {})}
         named = [*methods, *(first_net or {}).get("costly", [])]
         folder = self._find_or_make("scores", function, named, described, make)
-        self._scores = read_scores(folder / "scores.csv.gz")
+        self._scores = read_scores(folder / "scores.csv.xz")
         return self._scores
 
     def maps(self, function: Callable[..., dict[str, Tensor]], methods: list[str], count: int, **settings: Any) -> Any:
@@ -187,9 +186,8 @@ class Study:
             "nets": [[net.name, net.key] for net in self.nets],
             "threads": compute.THREADS,
         }
-        chosen = attributions.methods(methods)
-        own = [each.function for each in chosen if isinstance(each, Custom)]
-        code = [*sources.closure([function, *(type(each) for each in chosen), *own]), *_CODE[kind]]
+        made_of = [part for each in attributions.methods(methods) for part in each.made_of]
+        code = [*sources.closure([function, *made_of]), *_CODE[kind]]
         key = artefacts.key_of(config, code)
         made = self._published(kind, key)
         if made is None:
@@ -349,7 +347,7 @@ class Study:
             "claims": self._claims,
             "key": self._made["scores"].key,
             "made_of": made_of,
-            "digest": artefacts.sha256(gzip.decompress((self._made["scores"].folder / "scores.csv.gz").read_bytes())),
+            "digest": artefacts.sha256(lzma.decompress((self._made["scores"].folder / "scores.csv.xz").read_bytes())),
             "sums": sums,
         }
         run = circumstances() | {

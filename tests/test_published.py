@@ -74,7 +74,7 @@ def test_other_code_does_not_fit(clone, monkeypatch):
     assert not published.fits(report(clone), clone)
 
 
-@pytest.mark.parametrize("file", ["scores.csv.gz", "maps.npz", "manifest.csv", "results.json"])
+@pytest.mark.parametrize("file", ["scores.csv.xz", "maps.npz", "manifest.csv", "results.json"])
 @pytest.mark.parametrize("spoil", ["lost", "cut"])
 def test_a_damaged_report_does_not_fit(clone, file, spoil):
     path = report(clone) / file

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from lib import models
+from lib.backward_rules import ReLURule, modified_gradient
 from lib.errors import StudyError
 from lib.initialisers import LAWS, truncated_normal
 from lib.randomization import check_methods, explained_classes, randomization_maps, randomization_scores
@@ -154,6 +155,130 @@ def test_constant_maps_are_counted_as_nan():
     assert len(scores[scores["against"] == "original"]) == 5 * 3 * (1 + 2 * 3)
 
 
+# ---------------------------------------------------------------- orders, settings, and the fault shown on purpose
+
+
+def column(scores, intervention, step, method="gradient", metric="spearman_abs", against="original"):
+    chosen = scores[(scores["intervention"] == intervention) & (scores["step"] == step)]
+    return values(chosen, method, metric, against)
+
+
+def test_orders_share_the_states_that_they_reach_by_other_ways():
+    """Alone at the top is the cascade's first step, alone at the bottom the reverse one's, and all is all."""
+    scores = scores_of(toys.net("max_pool"), ["gradient", "gradcam"], orders=ORDERS)
+    for method in ("gradient", "gradcam"):
+        pairs = [
+            (("independent", 1), ("cascade", 1)),
+            (("independent", 3), ("reverse", 1)),
+            (("reverse", 3), ("cascade", 3)),
+        ]
+        for one, other in pairs:
+            assert np.array_equal(column(scores, *one, method), column(scores, *other, method), equal_nan=True)
+    assert not np.allclose(column(scores, "independent", 2), column(scores, "cascade", 2))
+    reached = (
+        scores[scores["step"] > 0]
+        .drop_duplicates(["intervention", "step"])
+        .set_index(["intervention", "step"])["level"]
+    )
+    assert list(reached["cascade"]) == list(reached["independent"]) == ["6", "3", "0"]
+    assert list(reached["reverse"]) == ["0", "3", "6"]
+
+
+@pytest.mark.parametrize("order", ["reverse", "independent"])
+def test_scores_of_an_order_are_those_of_maps_made_by_hand(order):
+    model = toys.net("max_pool")
+    scores = scores_of(model, ["guided_backprop"], draws=1, seed=5, orders=["cascade", order])
+    broken = copy.deepcopy(model)
+    for step in steps_of(model, seed=5, order=order):
+        broken.load_state_dict(step.state)
+        found = column(scores, order, step.step, "guided_backprop")
+        for number, (image, target) in enumerate(zip(IMAGES, TARGETS.tolist(), strict=True)):
+            maps = (toys.plain_guided_backprop(net, image, target).abs().sum(0).flatten() for net in (model, broken))
+            assert found[number] == pytest.approx(spearmanr(*maps).statistic, abs=1e-6)
+
+
+def test_sweep_names_one_departure_at_a_time():
+    settings = sweep(init=["tn(0.01)", "own"], prefix="nested", target=["label", "current", "original"])
+    assert list(settings) == ["cascade", "cascade(init=own)", "cascade(target=current)", "cascade(target=original)"]
+    assert settings["cascade"].target == "label" and settings["cascade(init=own)"].target == "label"
+    assert settings["cascade(target=current)"].init == "tn(0.01)"
+    for words in ([], ["own", "own"]):
+        with pytest.raises(StudyError, match="init"):
+            sweep(init=words)
+
+
+def test_a_swept_setting_scores_as_it_does_as_the_main_one():
+    model = toys.net("max_pool")
+    labels = torch.tensor([1, 1, 3])
+    both = {"labels": labels, "draws": 1}
+    lists = {"init": ["tn(0.01)", "tn(0.1)"], "prefix": ["nested", "fresh"], "target": ["original", "current", "label"]}
+    swept = scores_of(model, ["gradient", "edge"], sweep_methods=["gradient"], **lists, **both)
+    for field, words in lists.items():
+        for word in words[1:]:
+            alone = scores_of(model, ["gradient"], **{field: word}, **both)
+            for step in (1, 2, 3):
+                assert np.array_equal(column(swept, f"cascade({field}={word})", step), column(alone, "cascade", step))
+    assert set(swept[swept["intervention"] != "cascade"]["method"]) == {"gradient"}
+    unswept = scores_of(model, ["gradient", "edge"], **lists, **both)
+    assert set(unswept["intervention"]) == {"cascade"}, "without sweep methods nothing is swept"
+
+
+def test_explained_class_follows_the_rule():
+    model, labels = toys.net("max_pool"), torch.tensor([2, 2, 2])
+    scores = scores_of(
+        model, ["gradient"], labels=labels, target=["original", "label", "current"], sweep_methods=["gradient"], draws=1
+    )
+    explained = scores[scores["step"] > 0].drop_duplicates(["intervention", "step", "image"])
+    explained = explained.set_index(["intervention", "step", "image"])["target"]
+    assert list(explained["cascade", 3]) == TARGETS.tolist() and list(explained["cascade(target=label)", 3]) == [
+        2,
+        2,
+        2,
+    ]
+    broken = copy.deepcopy(model)
+    for step in steps_of(model):
+        broken.load_state_dict(step.state)
+        expected = broken(IMAGES).argmax(1).tolist()
+        assert list(explained["cascade(target=current)", step.step]) == expected
+
+
+def test_costly_methods_run_in_the_main_cascade_alone():
+    scores = scores_of(
+        toys.net("max_pool"), ["gradient"], costly=["input"], orders=ORDERS, init=["kaiming", "tn(0.1)"],
+        sweep_methods=["gradient"], draws=1,
+    )  # fmt: skip
+    assert set(scores[scores["method"] == "input"]["intervention"]) == {"cascade"}
+    assert set(scores["intervention"]) == {*ORDERS, "cascade(init=tn(0.1))"}
+
+
+def test_stale_copy_gives_a_map_that_never_changes_and_a_fresh_one_does_not():
+    """A1's "entirely invariant" Guided Backprop, by the most ordinary of faults."""
+    scores = scores_of(toys.net("max_pool"), ["guided_backprop"], stale=["guided_backprop"])
+    stale = scores[(scores["intervention"] == "cascade(weights=stale)") & (scores["metric"] == "spearman_abs")]
+    assert len(stale) == 2 * 3 * 3 and np.allclose(stale["value"], 1.0, rtol=0, atol=1e-12)
+    assert (column(scores, "cascade", 3, "guided_backprop") < 0.99).all()
+
+
+def test_guard_refuses_the_stale_copy():
+    """The logits that the library compares before it uses a map are those of the net that is to be explained."""
+    model = toys.net("max_pool")
+    randomized = copy.deepcopy(model)
+    randomized.load_state_dict(steps_of(model)[0].state)
+    with pytest.raises(StudyError, match="other logits"):
+        modified_gradient(model, IMAGES, lambda logits: logits[:, 0], ReLURule(True), randomized(IMAGES))
+
+
+def test_words_that_do_not_fit_together_are_refused():
+    model = toys.net("mlp")
+    for options in (
+        {"orders": ["reverse"]}, {"orders": ["cascade", "cascade"]}, {"orders": ["cascade", "sideways"]},
+        {"target": "label"}, {"target": "best"}, {"bn": "keep"}, {"init": "own"}, {"prefix": ["nested", "nested"]},
+        {"sweep_methods": ["edge"]}, {"stale": ["guided_backprop"]}, {"costly": ["gradient"]},
+    ):  # fmt: skip
+        with pytest.raises(StudyError):
+            scores_of(model, ["gradient"], **options)
+
+
 # ---------------------------------------------------------------- scores: what they must not depend on
 
 
@@ -250,7 +375,7 @@ def test_explained_classes_are_the_largest_logits_in_evaluation_mode(any_net):
 
 
 def test_lengths_that_do_not_agree_are_refused():
-    for options in ({"targets": TARGETS[:2]}, {"image_ids": [0, 1]}):
+    for options in ({"targets": TARGETS[:2]}, {"image_ids": [0, 1]}, {"labels": TARGETS[:1]}):
         with pytest.raises(StudyError, match="3 images"):
             scores_of(toys.net("mlp"), ["gradient"], **options)
 

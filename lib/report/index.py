@@ -66,7 +66,7 @@ def find_runs(preset: str, root: Path) -> list[Run]:
 
 def load_all_scores(runs: list[Run]) -> pd.DataFrame:
     """Read the scores of all runs into one table."""
-    tables = [read_scores(run.folder / "scores.csv.gz") for run in runs if (run.folder / "scores.csv.gz").exists()]
+    tables = [read_scores(run.folder / "scores.csv.xz") for run in runs if (run.folder / "scores.csv.xz").exists()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
