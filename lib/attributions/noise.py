@@ -89,24 +89,21 @@ class OverNoisyCopies(Method):
 def streamed_moments(groups: Iterable[Tensor]) -> Moments:
     r"""Mean and population variance in one pass over groups of maps (k, N, C, H, W), holding one group at a time.
 
-    The update of Chan, Golub & LeVeque 1983, equations 1.5: every term of the variance is a square, so it is never
-    negative. The difference of :math:`E[x^2]` and :math:`E[x]^2` is, and has no correct digit left, where the mean
-    is large beside the spread.
+    The update of Chan, Golub & LeVeque 1983: every term of the variance is a square, so it is never negative. The
+    difference of :math:`E[x^2]` and :math:`E[x]^2` is, and has no correct digit left where the mean is large beside
+    the spread. All maps are taken relative to the first: that loses no digits of a large mean, and makes the variance
+    of equal maps exactly 0.
     """
-    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    pivot, mean, squares, count = torch.zeros(()), torch.zeros(()), torch.zeros(()), 0
     for maps in groups:
-        # Relative to one of the maps: equal maps then have the variance 0 exactly, whatever their values.
-        apart = maps - maps[0]
-        shift = apart.mean(0)
-        its_mean, its_squares = maps[0] + shift, (apart - shift).square().sum(0)
-        if count == 0:
-            mean, squares = its_mean, its_squares
-        else:
-            step, total = its_mean - mean, count + len(maps)
-            mean = mean + step * (len(maps) / total)
-            squares = squares + its_squares + step.square() * (count * len(maps) / total)
-        count += len(maps)
-    return Moments(mean, squares / count)
+        pivot = pivot if count else maps[0]
+        apart = maps - pivot
+        its_mean, total = apart.mean(0), count + len(maps)
+        step = its_mean - mean
+        squares = squares + (apart - its_mean).square().sum(0) + step.square() * (count * len(maps) / total)
+        mean = mean + step * (len(maps) / total)
+        count = total
+    return Moments(pivot + mean, squares / count)
 
 
 @dataclass(frozen=True)
