@@ -114,9 +114,19 @@ def _value(written: str, kind: object, where: str) -> object:
 
 
 def methods(texts: Iterable[str]) -> list[Method]:
-    """Turn written forms into methods, refusing one that is named twice."""
+    """Turn written forms into methods.
+
+    Raises
+    ------
+    StudyError
+        If one is not a method, is named twice, or is written in another way than scores and figures write it.
+    """
+    texts = list(texts)
     found = [method(text) for text in texts]
     names = [each.name for each in found]
+    for text, name in zip(texts, names, strict=True):
+        if text != name:
+            raise StudyError(f"The method {text!r} is called {name!r} in scores and figures; write it so.")
     for name in names:
         if names.count(name) > 1:
             raise StudyError(f"The method {name} stands twice in `methods`; name it once.")

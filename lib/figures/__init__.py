@@ -4,7 +4,7 @@ from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true,
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
-from lib.figures.words import in_words, most_damaging_units, stage_names
+from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
     "METRICS",
@@ -13,6 +13,7 @@ __all__ = [
     "cascade_curves",
     "full_reinit",
     "in_words",
+    "largest_changes",
     "map_grid",
     "most_damaging_units",
     "orders_beside",
@@ -22,5 +23,6 @@ __all__ = [
     "stale_beside_true",
     "style",
     "sweep_curves",
+    "swept",
     "unit_bars",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -87,6 +87,34 @@ def most_damaging_units(scores: pd.DataFrame, methods: Sequence[str], metric: st
             unit = names[means.idxmin()].removesuffix(" only")
             parts.append(f"{spoken(method)} {_two_digits(means.min())} ({unit})")
     return ", ".join(parts) or "nothing measured"
+
+
+def swept(scores: pd.DataFrame, field: str) -> list[str]:
+    """The interventions that depart from the main setting in one field, e.g. ``cascade(init=uniform)``, as run."""
+    found = [str(each) for each in scores.intervention.unique()]
+    return sorted(each for each in found if each.startswith(f"cascade({field}="))
+
+
+def largest_changes(
+    scores: pd.DataFrame, methods: Sequence[str], interventions: Mapping[str, str], metric: str = "spearman_abs"
+) -> str:
+    """By intervention for a caption: the largest change of a method's mean at any step against the main cascade.
+
+    For example ``init = own 0.12 (GradCAM, step 4), init = uniform 0.01 (Gradient, step 1)``.
+
+    Parameters
+    ----------
+    interventions : written form -> words of the sentence.
+    """
+    chosen = scores[(scores.against == "original") & (scores.metric == metric) & (scores.step > 0)]
+    main = _means(chosen[chosen.intervention == "cascade"], methods)
+    parts = []
+    for intervention, words in interventions.items():
+        means = _means(chosen[chosen.intervention == intervention], methods)
+        changes = pd.concat({method: (means[method] - main[method]).abs() for method in means})
+        method, step = changes.idxmax()
+        parts.append(f"{words} {_two_digits(changes.max())} ({spoken(method)}, step {step})")
+    return ", ".join(parts) or "nothing swept"
 
 
 def _means(chosen: pd.DataFrame, methods: Sequence[str]) -> dict[str, pd.Series]:
