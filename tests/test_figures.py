@@ -161,7 +161,7 @@ def texts_of(figure) -> set[str]:
     return {text.get_text() for text in figure.findobj(matplotlib.text.Text)}
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 9, 12, 15])
+@pytest.mark.parametrize("count", [1, 9, 15])
 def test_every_figure_builds_for_one_to_fifteen_methods(count):
     methods = MANY[:count]
     names = [spoken(method) for method in methods]
@@ -549,7 +549,7 @@ def test_a_sweep_that_was_not_run_is_left_out():
         sweep_curves(scores, ["deconvnet"], SWEEPS)
 
 
-@pytest.mark.parametrize("count", [1, 3, 4, 5, 6])
+@pytest.mark.parametrize("count", [3, 4, 5])
 def test_every_column_of_panels_names_its_stages(count):
     methods = NINE[:count]
     figure = sweep_curves(complete(methods, images=2), methods, SWEEPS)
@@ -622,7 +622,7 @@ def test_what_the_maps_of_a_random_net_resemble():
     assert [text.get_text() for text in bare.axes[0].get_legend().get_texts()] == ["to the trained net's map"]
 
 
-@pytest.mark.parametrize("images, value", [(3, 0.25), (3, np.nan), (1, 0.25), (1, np.nan)])
+@pytest.mark.parametrize("images, value", [(3, np.nan), (1, 0.25)])
 def test_constant_missing_and_lonely_values_can_be_drawn(images, value):
     methods = ["gradient", "guided_backprop"]
     scores = complete(methods, images=images)
@@ -642,15 +642,15 @@ def test_constant_missing_and_lonely_values_can_be_drawn(images, value):
 
 def test_a_tall_grid_fits_on_a_page():
     def grid(rows):
-        return map_grid({str(row): np.ones((5, 4, 4)) for row in range(rows)}, ["intact", *"abcd"], signed=False)
+        return map_grid({str(row): np.ones((2, 4, 4)) for row in range(rows)}, ["intact", "fc1"], signed=False)
 
-    assert list(grid(10).get_size_inches()) == pytest.approx([4.75, 9.5])
+    assert list(grid(10).get_size_inches()) == pytest.approx([1.9, 9.5])
     width, height = grid(15).get_size_inches()
     # The cells stay square.
-    assert height == pytest.approx(11.0) and width / 5 == pytest.approx(height / 15)
+    assert height == pytest.approx(11.0) and width / 2 == pytest.approx(height / 15)
 
 
 @pytest.mark.parametrize("name", ["hidden3 only", "features.12 only"])
 def test_names_of_neighbouring_columns_do_not_touch(name):
-    figure = map_grid({str(row): np.ones((4, 4, 4)) for row in range(15)}, [name] * 4, signed=True)
+    figure = map_grid({str(row): np.ones((2, 4, 4)) for row in range(15)}, [name] * 2, signed=True)
     assert not overlapping(figure, [axis.title for axis in figure.axes])
