@@ -63,7 +63,8 @@ def explain(chosen: Sequence[Method], workspace: Workspace) -> dict[str, Tensor]
     Returns
     -------
     Method name -> maps (N, C, H, W), in the order asked for. The order of computing is another one: VarGrad comes
-    first, because its pass over noisy copies gives SmoothGrad's mean as well.
+    first, because its pass over noisy copies gives SmoothGrad's mean as well; beside VarGrad it may
+    therefore differ from SmoothGrad alone in its last bits.
     """
     maps = {each.name: each(workspace) for each in sorted(chosen, key=lambda each: not each.gives_away)}
     return {each.name: maps[each.name] for each in chosen}

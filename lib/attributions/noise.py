@@ -138,8 +138,8 @@ class VarGrad(OverNoisyCopies):
 
     .. math:: E = \frac1N \sum_i E_\mathrm{of}(x + g_i)^2 - \Bigl(\frac1N \sum_i E_\mathrm{of}(x + g_i)\Bigr)^2
 
-    It is the population variance, so never negative. With the same noise as SmoothGrad's, and SmoothGrad takes its
-    mean from here where both explain the same copies by the same method.
+    It is the population variance, so never negative. The copies are SmoothGrad's, which takes its mean from here where
+    both explain the same copies by the same method.
 
     Attributes
     ----------
