@@ -57,7 +57,6 @@ def check(study: str, values: Mapping[str, Any]) -> None:
         settings = randomization.sweep(**choices)
         if "orders" in values:
             randomization.check_orders(values["orders"])
-        randomization.check_among(values.get("sweep_methods", []), values.get("methods", []))
         for recipe in recipes:
             model = models.build(recipe.model, compute.generator("check"))
             image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
@@ -65,6 +64,7 @@ def check(study: str, values: Mapping[str, Any]) -> None:
             randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), methods, references)
             for setting in settings.values():
                 setting.check(model)
+        randomization.check_among(values.get("sweep_methods", []), values.get("methods", []))
         for name in {recipe.dataset for recipe in recipes}:
             data.ensure(name)
             if "n_images" in values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import re
 
 import numpy as np
 import oracles
@@ -173,14 +174,11 @@ def test_smoothgrad_noise_is_a_share_of_each_images_own_range():
 
 def test_default_vargrad_and_smoothgrad_have_50_samples_and_ig_smoothgrad_25_of_10_steps():
     model, images, targets = toys.net("max_pool"), toys.images(2), torch.tensor([0, 3])
-    written = {
-        "vargrad": "vargrad(of=gradient,samples=50,noise_level=0.15)",
-        "smoothgrad": "smoothgrad(of=gradient,samples=50,noise_level=0.15)",
-        "ig_smoothgrad": "smoothgrad(of=integrated_gradients(steps=10),samples=25)",
-    }
-    for short, long in written.items():
-        maps, same = (attribute(model, images, targets, [each])[method(each).name] for each in (short, long))
-        assert torch.equal(maps, same)
+    for short in ("vargrad", "smoothgrad"):
+        assert method(short) == method(f"{short}(of=gradient,samples=50,noise_level=0.15)")
+    long = "smoothgrad(of=integrated_gradients(steps=10),samples=25)"
+    maps, same = (attribute(model, images, targets, [each])[each] for each in ("ig_smoothgrad", long))
+    assert torch.equal(maps, same)
     expected = oracles.plain_vargrad(model, images[1], 3, noise_of(1)(50))
     found = attribute(model, images, targets, ["vargrad"])["vargrad"][1]
     assert (found - expected).abs().max() <= 1e-10 * expected.abs().max()
@@ -208,7 +206,7 @@ def test_variance_of_equal_maps_is_exactly_zero_in_whatever_groups():
 
 @pytest.mark.parametrize("of", ["gradient", "integrated_gradients(reference=mean,steps=3)", "guided_backprop"])
 def test_noisy_copies_are_explained_in_groups_of_bounded_size_with_the_same_result(of, monkeypatch):
-    written = f"vargrad(of={of},samples=7)"
+    written = method(f"vargrad(of={of},samples=7)").name
     model, images, targets = toys.net("max_pool"), toys.images(3), torch.tensor([0, 1, 3])
     (whole,) = explained(model, images, targets, [written]).values()
     monkeypatch.setattr("lib.workspace._PASS_NUMBERS", 1)  # then 8 images go through the model at once
@@ -406,10 +404,23 @@ def test_numbers_of_a_method_rest_on_the_code_of_the_method_inside_it():
     assert of("smoothgrad(of=toys:own_gradient)")[1:] == ["lib.attributions.custom:Custom", "toys:own_gradient"]
 
 
-def test_method_named_twice_is_refused_also_in_two_spellings():
-    for one, same in (("integrated_gradients", "integrated_gradients(steps=50)"), ("vargrad", "vargrad(of=gradient)")):
-        with pytest.raises(StudyError, match="twice"):
-            methods([one, "edge", same])
+def test_method_named_twice_is_refused():
+    with pytest.raises(StudyError, match="twice"):
+        methods(["vargrad", "edge", "vargrad"])
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("integrated_gradients(steps=50)", "integrated_gradients"),
+        ("vargrad(of=gradient)", "vargrad"),
+        ("smoothgrad( samples = 4 )", "smoothgrad(samples=4)"),
+        ("integrated_gradients(steps=4,reference=mean)", "integrated_gradients(reference=mean,steps=4)"),
+    ],
+)
+def test_another_spelling_is_refused_because_scores_would_not_have_it(spelling, name):
+    with pytest.raises(StudyError, match=re.escape(f"called {name!r}")):
+        methods(["edge", spelling])
 
 
 def test_words_need_no_quotes_and_a_layer_may_have_a_number_for_a_name():
