@@ -252,7 +252,7 @@ def randomization_maps(
     units = units_of(model, images)
     maps: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
     for order in orders:
-        for step in [None, *steps(model, units, law, 0, seed, order=order, **options)]:
+        for step in [None, *steps(model, units, law, 0, seed, order=order, **options)]:  # type: ignore[arg-type]
             working.load_state_dict(trained if step is None else step.state)
             pieces: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
             for part in chunks(images):
@@ -260,8 +260,8 @@ def randomization_maps(
                 workspace = examples.part(part).workspace(working, target, seed, state, references=references)
                 for name, found in explain(chosen, workspace).items():
                     pieces[name].append(found.sum(1).cpu())
-            for name, found in pieces.items():
-                maps[name].append(torch.cat(found))
+            for name, found in pieces.items():  # type: ignore[assignment]
+                maps[name].append(torch.cat(found))  # type: ignore[arg-type]
     return {name: torch.stack(found).unflatten(0, (len(orders), -1)) for name, found in maps.items()}
 
 

@@ -8,7 +8,6 @@ import lzma
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,12 @@ from torch import Tensor
 
 from lib import (
     artefacts,
-    attributions,
     claims,
     compute,
     data,
     published,
     randomization,
     reinitialisation,
-    sources,
     training,
 )
 from lib.checks import check, data_folder, notebook_path
@@ -40,24 +37,14 @@ from lib.initialisers import law_named
 from lib.parameters import assigned_names, check_parameters, read_parameters, title_of
 from lib.scores import pack_scores, read_scores
 from lib.statistics import estimate
+from lib.stored import Stored
 from lib.units import units_of
 
 NOT_IN_RESULTS = ("out", "data_dir")
 """Parameters that say where things lie; they change no number."""
 
 
-@dataclass(frozen=True)
-class Made:
-    """Something expensive: its key, the folder it lies in, how it was computed, and what the key was made of."""
-
-    key: str
-    folder: Path
-    computed: dict[str, Any]
-    config: dict[str, Any] = field(default_factory=dict)
-    code: list[str] = field(default_factory=list)
-
-
-class Study:
+class Study(Stored):
     """One run of a notebook.
 
     Parameters
@@ -79,7 +66,7 @@ class Study:
         self.variant = os.environ.get("SALIENCY_VARIANT", "scratch")
         out = Path(self.params.get("out") or f"reports/scratch/{name}")
         self.out = out if out.is_absolute() else ROOT / out
-        self._made: dict[str, Made] = {}
+        super().__init__()
         self._scores: pd.DataFrame | None = None
         self._maps: dict[str, np.ndarray] = {}
         self._claims: list[dict[str, Any]] = []
@@ -173,55 +160,8 @@ class Study:
             self._maps = {name: stored[name].astype(np.float32) for name in stored.files}
         return self._maps
 
-    def _find_or_make(
-        self, kind: str, function: Callable[..., Any], methods: list[str], settings: dict[str, Any],
-        make: Callable[[Path], None],
-    ) -> Path:  # fmt: skip
-        config = {
-            "study": self.name,
-            "function": function.__qualname__,
-            "methods": methods,
-            "settings": settings,
-            "n_images": self.params["n_images"],
-            "nets": [[net.name, net.key] for net in self.nets],
-            "threads": compute.THREADS,
-        }
-        made_of = [part for each in attributions.methods(methods) for part in each.made_of]
-        code = [*sources.closure([function, *made_of]), *_CODE[kind]]
-        key = artefacts.key_of(config, code)
-        made = self._published(kind, key)
-        if made is None:
-            made = self._made_here(kind, key, make)
-        self._made[kind] = replace(made, config=config, code=[sources.name_of(part) for part in code])
-        return made.folder
-
-    def _made_here(self, kind: str, key: str, make: Callable[[Path], None]) -> Made:
-        """Make an artefact, unless the cache holds it."""
-
-        def make_and_note(folder: Path) -> None:
-            started = time.time()
-            make(folder)
-            note = circumstances() | {"seconds": round(time.time() - started, 1)}
-            artefacts.write_atomically(folder / "computed.json", json.dumps(note, indent=1, sort_keys=True).encode())
-
-        if os.environ.get("FRESH"):
-            artefacts.discard(kind, key)
-        folder = artefacts.artefact(kind, key, make_and_note)
-        return Made(key, folder, json.loads((folder / "computed.json").read_text()))
-
-    def _published(self, kind: str, key: str) -> Made | None:
-        """What a published report of this study holds of these very numbers."""
-        if os.environ.get("FRESH"):
-            return None
-        for path in sorted((ROOT / "reports").glob(f"*/{self.name}/*/results.json")):
-            try:
-                results = json.loads(path.read_text())
-                if results["made_of"][kind]["key"] == key and published.complete(path.parent, kind):
-                    return Made(key, path.parent, json.loads((path.parent / "run.json").read_text())["computed"][kind])
-            except (OSError, ValueError, KeyError):
-                # Damaged, or written by an earlier library.
-                continue
-        return None
+    def _code_of(self, kind: str) -> list[Any]:
+        return _CODE[kind]
 
     def _accuracy(self, net: training.TrainedNet) -> pd.DataFrame:
         """Whether each test image is classified rightly, as scores."""
