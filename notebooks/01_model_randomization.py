@@ -246,7 +246,7 @@ noisy = ["integrated_gradients", *costly, "smoothgrad", "vargrad"]
 study.figure(
     figures.cascade_curves(own, noisy, ["spearman_abs", "spearman", "spearman_abs_fg"]),
     "curves-noise",
-    f"With noise in place of exact zeros most of the agreement is gone: absolute maps, first → last step, "
+    f"What is left of the agreement of integrated gradients without exact zeros: absolute maps, first → last step, "
     f"{figures.in_words(own, noisy, 'spearman_abs')}. {net.name}; means and 95 % intervals.",
     "Three panels of cascade curves for integrated gradients, its noisy variants, SmoothGrad and VarGrad.",
 )
@@ -263,7 +263,7 @@ edges = figures.in_words(own, methods, "spearman_abs", "edge")
 study.figure(
     figures.full_reinit(own, methods, "spearman_abs"),
     "full-reinit",
-    f"Similarity of the intact → the fully random net's map to the edges of the image: {edges}. "
+    f"A map of a net that never learned anything can still trace the image. Similarity to the image's edges: {edges}. "
     f"{net.name}, absolute maps, all pixels; means and 95 % intervals.",
     "Dot plot for the fully random net, one row per method: similarity to the trained net's map, to the image and to "
     "the image's edges.",
@@ -278,13 +278,14 @@ study.figure(
 
 # %%
 alone = orders.index("independent")
+damaging = figures.most_damaging_units(own, methods, "spearman_abs")
 study.figure(
     figures.map_grid(
         {method: maps[method][alone][:, 0] for method in methods}, figures.stage_names(own, "independent"), signed=False
     ),
     "maps-independent",
-    f"One destroyed unit is enough to change some maps beyond recognition. Absolute maps of {net.name}; in each column "
-    "the named unit alone is random.",
+    f"One destroyed unit can be enough. Least similar to the intact map, and by which unit: {damaging}. Absolute maps of "
+    f"{net.name}; in each column the named unit alone is random, all others are as trained.",
     "Grid of absolute saliency maps, one row per method or control, one column per randomized unit.",
 )
 
@@ -320,9 +321,9 @@ study.figure(
 # %% [markdown]
 # ## Does it depend on our choices?
 #
-# The papers print one law and leave the rest open; the released code does something else again (trap of many a
-# replication). So we change one choice at a time. All laws start from the same uniform numbers, so that two laws are
-# compared draw by draw.
+# The papers print one law and leave the rest open; the released code does something else again. So we change one
+# choice at a time. All laws start from the same uniform numbers, so that two laws are compared draw by draw. Read each
+# panel as one question: do the lines of this method lie on each other?
 
 # %%
 laws = {each: figures.setting_words(each) for each in figures.swept(own, "init")}
@@ -363,7 +364,7 @@ study.figure(
 study.figure(
     figures.stale_beside_true(own),
     "stale",
-    "A copy that never gets the new weights reproduces the curve of A1 exactly; the true curve falls: "
+    "A copy that never gets the new weights reproduces A1's \"no change\", at 1 to the last digit; the true curve falls: "
     f"{figures.in_words(own, ['guided_backprop'], 'spearman_abs')} after the first → last step. {net.name}, means and "
     "95 % intervals.",
     "Curves of Guided Backprop from a stale copy, flat at one, from the randomized net, falling, and of the gradient.",
