@@ -88,7 +88,7 @@ def crossed_bootstrap(
     All tables share their images and draws, so an image or draw that is drawn twice counts twice in each of them
     (Owen 2007). The interval takes the percentiles of the resampled values, a little further out than 2.5 and 97.5 %
     (Hesterberg 2015): plain percentiles are those of a normal law and of a variance divided by J instead of J - 1,
-    which with 10 draws covers 87 % instead of 95 %. The smaller of the two samples says how far out.
+    which with 10 draws covers about 90 % instead of 95 %. The smaller of the two samples says how far out.
 
     Parameters
     ----------
