@@ -1,7 +1,8 @@
-"""Intervals for means over images and draws that are crossed: every draw meets every image."""
+"""Intervals for images and draws that are crossed: every draw meets every image."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,94 @@ def crossed_mean(table: np.ndarray) -> Estimate:
     return Estimate(mean, mean - half, mean + half, n, draws, undefined)
 
 
+def crossed_bootstrap(
+    tables: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    seed: int,
+    strata: np.ndarray | None = None,
+) -> Estimate:
+    """Any function of the means of several tables, with its interval: images and draws resampled independently.
+
+    All tables share their images and draws, so an image or draw that is drawn twice counts twice in each of them
+    (Owen 2007). The interval takes the percentiles of the resampled values, a little further out than 2.5 and 97.5 %
+    (Hesterberg 2015): plain percentiles are those of a normal law and of a variance divided by J instead of J - 1,
+    which with 10 draws covers about 90 % instead of 95 %. The smaller of the two samples says how far out.
+
+    Parameters
+    ----------
+    tables : (T, n images, J draws), float; NaN where a value is undefined, left out of the mean.
+    statistic : from means (B, T) to values (B,).
+    seed : of the resampling.
+    strata : (J,) a number per draw; draws are resampled among those of the same number. Default: all alike.
+    """
+    tables = np.asarray(tables, dtype=float)
+    strata = np.zeros(tables.shape[2], dtype=int) if strata is None else np.asarray(strata)
+    undefined = float(np.isnan(tables).mean()) if tables.size else 1.0
+    images, draws = ((~np.isnan(tables)).any(axis) for axis in ((0, 2), (0, 1)))
+    tables, strata = tables[:, images][:, :, draws], strata[draws]
+    n, count = tables.shape[1:]
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0, 0, undefined)
+    value = float(statistic(_weighted_means(tables, np.ones((1, n)), np.ones((1, count))))[0])
+    sizes = np.unique(strata, return_counts=True)[1]
+    samples = [(n, n - 1), (sizes.min(), count - len(sizes))]
+    stretch = [np.sqrt(m / (m - 1)) * stats.t.ppf((1 + CONFIDENCE) / 2, freedom) for m, freedom in samples if m > 1]
+    if not stretch:
+        return Estimate(value, -np.inf, np.inf, n, count, undefined)
+    generator = np.random.default_rng(seed)
+    image_counts = _resampled(generator, np.zeros(n, dtype=int))
+    draw_counts = _resampled(generator, strata)
+    values = statistic(_weighted_means(tables, image_counts, draw_counts))
+    values = values[~np.isnan(values)]
+    if np.isnan(value) or not len(values):
+        return Estimate(value, np.nan, np.nan, n, count, undefined)
+    tail = stats.norm.cdf(-max(stretch))
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Estimate(value, float(low), float(high), n, count, undefined)
+
+
+def _resampled(generator: np.random.Generator, strata: np.ndarray) -> np.ndarray:
+    """How often each of a sample is drawn, with replacement and among its own stratum: (RESAMPLES, sample)."""
+    counts = np.empty((RESAMPLES, len(strata)))
+    for stratum in np.unique(strata):
+        own = strata == stratum
+        counts[:, own] = generator.multinomial(own.sum(), np.full(own.sum(), 1 / own.sum()), RESAMPLES)
+    return counts
+
+
+def _weighted_means(tables: np.ndarray, images: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Means of tables (T, n, J) under weights of images (B, n) and draws (B, J), undefined values left out: (B, T)."""
+
+    def sums(values: np.ndarray) -> np.ndarray:
+        count, n, _ = values.shape
+        by_image = images @ values.transpose(1, 0, 2).reshape(n, -1)
+        return np.einsum("btj,bj->bt", by_image.reshape(len(images), count, -1), draws)
+
+    defined = ~np.isnan(tables)
+    with np.errstate(invalid="ignore"):
+        return sums(np.where(defined, tables, 0.0)) / sums(defined.astype(float))
+
+
+def kendall(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    r"""Kendall's :math:`\tau_b` between rows of two arrays (…, M): (…); NaN where a row is constant or has a NaN."""
+    left, right = np.triu_indices(first.shape[-1], 1)
+    a, b = (np.sign(values[..., left] - values[..., right]) for values in (first, second))
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(-1) / np.sqrt((a != 0).sum(-1) * (b != 0).sum(-1))
+
+
 def cells(scores: pd.DataFrame) -> pd.DataFrame:
     """Arrange the scores of one question as images x draws; several steps of a cell are averaged.
 
     A cell is undefined (NaN) if one of its values is.
     """
-    grouped = scores.groupby(["image", "draw"])["value"]
-    mean = grouped.mean().where(grouped.count() == grouped.size())
-    return mean.unstack("draw")
+    images, row = np.unique(scores["image"], return_inverse=True)
+    draws, column = np.unique(scores["draw"], return_inverse=True)
+    place, size = row * len(draws) + column, len(images) * len(draws)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(place, scores["value"], size) / np.bincount(place, minlength=size)
+    index, columns = pd.Index(images, name="image"), pd.Index(draws, name="draw")
+    return pd.DataFrame(mean.reshape(len(images), len(draws)), index, columns)
 
 
 def estimate(scores: pd.DataFrame) -> Estimate:

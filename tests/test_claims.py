@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from made_up import around, cascade_of, decided, rows_of, scores
 from scipy import stats
 
 from lib import attributions, claims, data, models, similarity
@@ -28,63 +30,20 @@ STUDIES = {
     "",
 }
 ROWS = yaml.safe_load(Path(claims.__file__).with_name("claims.yml").read_text(encoding="utf-8"))
-PARTS = [(row["id"], part) for row in ROWS for part in row.get("parts", [])]
+ENTRIES = [(row["id"], part) for row in ROWS for part in row.get("parts", [])]
+VERDICTS = [(name, part) for name, part in ENTRIES if "unchanged" in part or "consistent" in part]
+PARTS = [
+    (name, part)
+    for name, entry in ENTRIES
+    for part in entry.get("one_of", [entry])
+    if "unchanged" not in part and "consistent" not in part
+]
 COMPARISONS = {"above", "below", "within", "near"}
-
-
-def rows_of(
-    values, method="gradient", metric="spearman_abs", step=1, model="cnn", dataset="mnist", seed=0, **more
-) -> pd.DataFrame:
-    """Scores of one question: ``values`` are images x draws (or images alone, one draw)."""
-    values = np.asarray(values, dtype=float)
-    values = values[:, None] if values.ndim == 1 else values
-    image, draw = (grid.ravel() for grid in np.indices(values.shape))
-    constant = {
-        "model": model,
-        "dataset": dataset,
-        "seed": seed,
-        "intervention": "cascade",
-        "level": f"unit{step}",
-        "step": step,
-        "target": 0,
-        "method": method,
-        "metric": metric,
-        "against": "original",
-    }
-    return pd.DataFrame({"image": image, "draw": draw, "value": values.ravel()}).assign(**(constant | more))
-
-
-def around(centre, spread=0.01, images=10, draws=3, seed=0):
-    """A table of images x draws with the exact mean ``centre`` and independent scatter."""
-    noise = np.random.default_rng(seed).normal(size=(images, draws))
-    return centre + spread * (noise - noise.mean())
-
-
-def scores(*tables) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True)
-
-
-def cascade_of(by_step, method="gradient", metric="spearman_abs", spread=0.001, **more) -> pd.DataFrame:
-    """One method's scores over all steps, 1, 2, … of a net."""
-    return scores(
-        *(
-            rows_of(around(centre, spread, seed=step), method, metric, step, **more)
-            for step, centre in enumerate(by_step, start=1)
-        )
-    )
 
 
 @pytest.fixture
 def rule(monkeypatch):
-    """Decide by a rule that is written in the test."""
-
-    def decide_by(table, *parts):
-        row = dict.fromkeys(("id", "source", "wording", "rule", "expected", "confidence", "experiment"), "text")
-        parts = [{"label": "part", "methods": ["gradient"], "metric": "spearman_abs"} | part for part in parts]
-        monkeypatch.setattr(claims, "ledger", lambda: {"T-1": row | {"parts": parts}})
-        return decide("T-1", table)
-
-    return decide_by
+    return partial(decided, monkeypatch)
 
 
 # The ledger ---------------------------------------------------------------------------------------------------------
@@ -114,25 +73,38 @@ def test_a_row_is_complete_and_its_formulas_render(row):
     assert not re.search(r"</?script|<img", row["wording"] + row["rule"])
 
 
+INTERVENTIONS = {"none", "cascade", "reverse", "independent"}
+SWEEPS = re.compile(r"cascade\((init|prefix|target|bn)=[\w().-]+\)")
+MEANS = {None, "first", "upper", "full", "all", "higher"}
+SETS = {"each", "each_higher", "each_lower", "some_lower"}
+
+
 @pytest.mark.parametrize(("name", "part"), PARTS, ids=[f"{name}-{part['label']}" for name, part in PARTS])
 def test_a_part_is_well_formed(name, part):
-    fields = {"label", "methods", "metric", "against", "intervention", "models", "datasets", "at", "minus", "plus"}
-    assert part.keys() <= fields | COMPARISONS | {"second"}, name
+    fields = {"label", "methods", "metric", "against", "intervention", "models", "datasets", "seeds", "at"}
+    twins = {"minus", "plus", "kendall"}
+    assert part.keys() <= fields | twins | COMPARISONS | {"second", "beyond_draws"}, name
     assert len(part.keys() & COMPARISONS) == 1
     assert part["metric"] in {*similarity.METRICS, "accuracy"}
-    assert set(part.get("models", [])) <= models.ARCHITECTURES.keys()
-    for dataset in part.get("datasets", []):
-        data.check(dataset)
-    questions = [part, *(part[word] for word in ("minus", "plus") if word in part)]
+    check_nets(part)
+    questions = [part, *(part[word] for word in twins if word in part)]
     for question in questions:
-        attributions.methods(question.get("methods", []))
-        assert set(question.get("methods", [])).isdisjoint(attributions.CONTROLS), "controls never count as methods"
+        if question.get("methods") != "all":
+            attributions.methods(question.get("methods", []))
+            assert set(question.get("methods", [])).isdisjoint(attributions.CONTROLS), "controls never count as methods"
         assert question.get("metric", "accuracy") in {*similarity.METRICS, "accuracy"}
         at = question.get("at")
-        assert at in {None, "first", "upper", "full", "each"} if not isinstance(at, list) else all(n >= 1 for n in at)
+        assert at in MEANS | SETS if not isinstance(at, list) else all(n >= 1 for n in at)
+        intervention = question.get("intervention", "cascade")
+        assert intervention in INTERVENTIONS or SWEEPS.fullmatch(intervention)
+        assert question.get("against", "original") in {"original", "edge", "input"}
+        if question.get("against", "original") != "original":
+            # The contract of the scores: no sweep, and two metrics, for what is compared with the image itself.
+            assert intervention in INTERVENTIONS and part["metric"] in {"spearman_abs", "spearman_abs_fg"}
     for twin in questions[1:]:
-        assert twin.keys() <= {"methods", "metric", "against", "at"} and twin
+        assert twin.keys() <= {"methods", "metric", "against", "at", "intervention"} and twin
         assert len(twin.get("methods", ["one"])) == 1
+        assert twin.get("at") not in SETS, "one number is subtracted from each"
     if "near" in part:
         centre, tolerance = part["near"]
         assert tolerance > 0 and np.isfinite(centre)
@@ -142,6 +114,43 @@ def test_a_part_is_well_formed(name, part):
         assert part["intervention"] == "none" and "at" not in part
     else:
         assert part["methods"] and "at" in part
+    if "kendall" in part:
+        assert part["methods"] == "all" and part["at"] in MEANS and len(questions) == 2
+    if "beyond_draws" in part:
+        assert part["beyond_draws"] is True and part["methods"] == "all" and "minus" in part
+
+
+def check_nets(part):
+    assert set(part.get("models", [])) <= models.ARCHITECTURES.keys()
+    assert all(isinstance(seed, int) for seed in part.get("seeds", []))
+    for dataset in part.get("datasets", []):
+        data.check(dataset)
+
+
+@pytest.mark.parametrize(("name", "part"), VERDICTS, ids=[f"{name}-{part['label']}" for name, part in VERDICTS])
+def test_a_part_about_verdicts_names_other_claims_that_have_a_rule(name, part):
+    kind = "unchanged" if "unchanged" in part else "consistent"
+    needed = {"label", "intervention", "seeds"} if kind == "unchanged" else {"label", "models", "datasets"}
+    assert part.keys() == needed | {kind}
+    check_nets(part)
+    assert len(set(part[kind])) == len(part[kind]) > 1
+    for each in part[kind]:
+        assert each != name and ledger()[each]["parts"]
+        # Plain numbers of the cascade, so that there is something to put in its place and no circle.
+        assert all(
+            entry.get("intervention", "cascade") == "cascade" and "metric" in entry for entry in ledger()[each]["parts"]
+        )
+    if kind == "unchanged":
+        assert SWEEPS.fullmatch(part["intervention"])
+
+
+def test_a_group_of_alternatives_has_a_name_and_two_named_alternatives():
+    groups = [entry for _, entry in ENTRIES if "one_of" in entry]
+    assert groups
+    for group in groups:
+        assert group.keys() == {"label", "one_of"}
+        assert len({each["label"] for each in group["one_of"]}) == len(group["one_of"]) > 1
+        assert len({str(each.get("seeds")) for each in group["one_of"]}) == 1, "of the same nets"
 
 
 # Verdicts -----------------------------------------------------------------------------------------------------------

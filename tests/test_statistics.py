@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lib.statistics import cells, crossed_mean, estimate, summary
+from lib import statistics
+from lib.statistics import cells, crossed_bootstrap, crossed_mean, estimate, kendall, summary
 
 RUNS = 2000
 
@@ -135,6 +136,148 @@ def test_undefined_values_are_counted_and_an_undefined_image_or_draw_is_left_out
     assert found.undefined == pytest.approx(1 - 24 / 40) and clean.undefined == 0.0
 
 
+# Bootstrap ----------------------------------------------------------------------------------------------------------
+
+
+def first(means):
+    return means[:, 0]
+
+
+def bootstrap_coverage(monkeypatch, images, draws, effects, runs=400):
+    monkeypatch.setattr(statistics, "RESAMPLES", 500)
+    tables = (table for _, table in zip(range(runs), simulated(7, images, draws, *effects), strict=False))
+    found = [crossed_bootstrap(table[None], first, seed) for seed, table in enumerate(tables)]
+    return sum(each.low <= 0.0 <= each.high for each in found) / runs
+
+
+@pytest.mark.parametrize(
+    ("images", "draws", "effects", "most"),
+    [
+        (60, 10, (1.0, 1.0, 1.0), 0.98),
+        (60, 10, (0.2, 1.0, 0.5), 0.98),
+        (30, 30, (1.0, 1.0, 1.0), 0.98),
+        # As wide as the smaller sample asks for, wherever the scatter comes from.
+        (60, 10, (1.0, 0.3, 1.0), 1.0),
+    ],
+)
+def test_bootstrap_interval_covers_the_mean_in_93_percent_or_more(monkeypatch, images, draws, effects, most):
+    # 400 runs: two standard errors are 0.02.
+    found = bootstrap_coverage(monkeypatch, images, draws, effects)
+    assert 0.92 <= found <= most, found
+
+
+def test_plain_percentiles_would_cover_far_less():
+    """The reason for going further out: ten draws, resampled, scatter less than ten draws do."""
+    generator, hits = np.random.default_rng(0), 0
+    for _, table in zip(range(400), simulated(7, 60, 10, 0.2, 1.0, 0.5), strict=False):
+        images, draws = (generator.multinomial(n, np.full(n, 1 / n), 500) for n in table.shape)
+        low, high = np.quantile(((images @ table) * draws).sum(1) / table.size, [0.025, 0.975])
+        hits += low <= 0.0 <= high
+    assert hits / 400 < 0.92
+
+
+def test_bootstrap_covers_a_ratio_of_means(monkeypatch):
+    monkeypatch.setattr(statistics, "RESAMPLES", 500)
+    generator, hits = np.random.default_rng(3), 0
+    for seed in range(400):
+        shared = 0.2 * (generator.normal(size=(60, 1)) + generator.normal(size=(1, 10)))
+        tables = np.stack([centre + shared + 0.2 * generator.normal(size=(60, 10)) for centre in (1.0, 2.0)])
+        found = crossed_bootstrap(tables, lambda means: means[:, 0] / means[:, 1], seed)
+        hits += found.low <= 0.5 <= found.high
+    assert 0.92 <= hits / 400 <= 0.985, hits / 400
+
+
+@pytest.mark.parametrize(("effects", "axis"), [((1.0, 0.0, 0.0), 0), ((0.0, 1.0, 0.0), 1)])
+def test_bootstrap_of_a_mean_is_the_t_interval_where_one_sample_scatters(effects, axis):
+    table = next(simulated(5, 25, 25, *effects))
+    values = table[:, 0] if axis == 0 else table[0]
+    found = crossed_bootstrap(table[None], first, 0)
+    expected = stats.t.interval(0.95, 24, values.mean(), stats.sem(values))
+    assert np.allclose((found.low, found.high), expected, atol=0.15 * np.ptp(expected))
+    assert found.value == pytest.approx(values.mean())
+
+
+def test_bootstrap_resamples_images_and_draws_of_all_tables_together():
+    # Two tables that differ by 0.1 in every cell: resampled together, the difference never moves.
+    table = next(simulated(5, 12, 8, 1.0, 1.0, 1.0))
+    found = crossed_bootstrap(np.stack([table + 0.1, table]), lambda means: means[:, 0] - means[:, 1], 0)
+    assert (found.low, found.value, found.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_bootstrap_means_are_weighted_means_written_out():
+    generator = np.random.default_rng(0)
+    tables = generator.normal(size=(3, 6, 4))
+    tables[generator.random(tables.shape) < 0.2] = np.nan
+    images, draws = generator.integers(0, 3, (5, 6)), generator.integers(1, 3, (5, 4))
+    found = statistics._weighted_means(tables, images, draws)
+    for b in range(5):
+        for t in range(3):
+            drawn = [tables[t, i, j] for i in range(6) for j in range(4) for _ in range(images[b, i] * draws[b, j])]
+            assert found[b, t] == pytest.approx(np.nanmean(drawn), rel=1e-12)
+
+
+def test_draws_are_resampled_within_their_stratum():
+    # All that scatters is between the strata, which is no chance: no width at all.
+    table = np.tile([0.0, 1.0, 0.0, 1.0, 0.0, 1.0], (5, 1))
+    strata = np.array([0, 1] * 3)
+    found = crossed_bootstrap(table[None], first, 0, strata)
+    assert (found.low, found.value, found.high) == (0.5, 0.5, 0.5)
+    found = crossed_bootstrap(table[None], first, 0)
+    assert found.low < 0.2 and found.high > 0.8
+    counts = statistics._resampled(np.random.default_rng(0), strata)
+    assert (counts[:, strata == 0].sum(1) == 3).all() and (counts[:, strata == 1].sum(1) == 3).all()
+
+
+def test_bootstrap_is_the_same_on_every_call_and_depends_on_its_seed():
+    table = next(simulated(5, 12, 8, 1.0, 1.0, 1.0))[None]
+    assert crossed_bootstrap(table, first, 3) == crossed_bootstrap(table, first, 3)
+    assert crossed_bootstrap(table, first, 3) != crossed_bootstrap(table, first, 4)
+
+
+def test_bootstrap_leaves_out_what_is_undefined_and_counts_it():
+    table = next(simulated(5, 12, 8, 1.0, 1.0, 1.0))
+    with_holes = np.full((14, 9), np.nan)
+    with_holes[:12, :8] = table
+    found, clean = (crossed_bootstrap(each[None], first, 0) for each in (with_holes, table))
+    assert (found.value, found.low, found.high, found.images, found.draws) == (
+        clean.value, clean.low, clean.high, 12, 8,
+    )  # fmt: skip
+    assert found.undefined == pytest.approx(1 - 96 / 126) and clean.undefined == 0.0
+    nothing = crossed_bootstrap(np.full((2, 3, 2), np.nan), first, 0)
+    assert np.isnan([nothing.value, nothing.low, nothing.high]).all() and nothing.undefined == 1.0
+    # A statistic that is undefined has no interval.
+    half = np.stack([table, np.full_like(table, np.nan)])
+    found = crossed_bootstrap(half, lambda means: means[:, 1], 0)
+    assert np.isnan([found.value, found.low, found.high]).all() and found.undefined == 0.5
+
+
+def test_bootstrap_of_a_single_number_and_of_a_single_draw():
+    found = crossed_bootstrap(np.array([[[0.3]]]), first, 0)
+    assert (found.value, found.low, found.high) == (0.3, -np.inf, np.inf)
+    found = crossed_bootstrap(np.random.default_rng(0).normal(size=(1, 40, 1)), first, 0)
+    assert -0.6 < found.low < found.value < found.high < 0.6 and (found.images, found.draws) == (40, 1)
+
+
+# Rank correlation ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_kendall_is_that_of_scipy(ties):
+    a, b = np.random.default_rng(0).normal(size=(2, 50, 7))
+    if ties:
+        a, b = a.round(), b.round()
+    expected = [stats.kendalltau(x, y).statistic for x, y in zip(a, b, strict=True)]
+    assert np.allclose(kendall(a, b), expected, rtol=1e-12)
+
+
+def test_kendall_is_undefined_for_a_constant_row_and_for_undefined_values():
+    rows = np.array([[1.0, 1.0, 1.0], [1.0, np.nan, 2.0], [1.0, 2.0, 3.0]])
+    assert np.isnan(kendall(rows, np.tile([1.0, 2.0, 3.0], (3, 1)))).tolist() == [True, True, False]
+
+
+# Tables of scores ---------------------------------------------------------------------------------------------------
+
+
 def scores(values):
     """A long table of images x draws x steps."""
     rows = np.ndindex(*values.shape)
@@ -157,3 +300,18 @@ def test_summary_has_one_row_per_group_equal_to_the_estimate_of_the_group():
     assert table["step"].tolist() == [0, 1]
     for k in (0, 1):
         assert table.loc[k, ["low", "high"]].tolist() == list(crossed(values[:, :, k]))
+
+
+def test_cells_are_means_written_out_whatever_is_missing_or_stands_twice():
+    generator = np.random.default_rng(1)
+    table = pd.DataFrame({"image": generator.choice([3, 7, 40], 60), "draw": generator.choice([-1, 2], 60)})
+    table["value"] = generator.normal(size=60)
+    table.loc[5, "value"] = np.nan
+    table = table[~((table.image == 7) & (table.draw == 2))]
+    found = cells(table)
+    assert found.index.tolist() == [3, 7, 40] and found.columns.tolist() == [-1, 2]
+    for image in found.index:
+        for draw in found.columns:
+            values = [row.value for row in table.itertuples() if (row.image, row.draw) == (image, draw)]
+            expected = sum(values) / len(values) if values else np.nan
+            assert found.loc[image, draw] == pytest.approx(expected, rel=1e-12, nan_ok=True)
