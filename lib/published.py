@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import os
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from lib import artefacts, sources, training
 from lib.errors import StudyError
 from lib.parameters import check_parameters, named_models, read_parameters, read_params_file
 
-FILES = {"scores": "scores.csv.gz", "maps": "maps.npz", "manifest": "manifest.csv"}
+FILES = {"scores": "scores.csv.xz", "maps": "maps.npz", "manifest": "manifest.csv"}
 """What a report folder keeps of each kind of expensive thing."""
 
 
@@ -22,10 +21,10 @@ def complete(folder: Path, kind: str) -> bool:
     try:
         results = json.loads((folder / "results.json").read_text())
         content = (folder / FILES[kind]).read_bytes()
-        if kind == "scores" and artefacts.sha256(gzip.decompress(content)) != results["digest"]:
+        if kind == "scores" and artefacts.sha256(lzma.decompress(content)) != results["digest"]:
             return False
         return artefacts.sha256(content) == results["sums"][FILES[kind]]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, lzma.LZMAError):
         return False
 
 

@@ -1,150 +1,78 @@
-"""Cascading randomization: destroy a model unit by unit and compare its maps with those of the intact model.
+"""Model randomization: destroy a model unit by unit and compare its maps with those of the intact model.
 
-Everything works on state dicts of a copy; the user's model is never touched. Draw d is one chain of
-re-initialisations: a unit gets the same random numbers in every order, under every law and for every method.
+What is destroyed, and in which order, is decided in `lib.reinitialisation`; here maps are made at every stage and
+compared. The user's model is never touched.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from lib import attributions, compute
-from lib.attributions.base import Method
+from lib.attributions.base import Method, explain
+from lib.comparison import Comparison, Examples, Scores, Table
 from lib.errors import StudyError
-from lib.initialisers import Law, draw, truncated_normal
+from lib.initialisers import law_named
 from lib.progress import Progress
-from lib.similarity import RankedMaps, compare, foreground
-from lib.units import Units, unit_tensors, units_of
+from lib.reinitialisation import BATCH_NORMS, ORDERS, PREFIXES, Step, steps
+from lib.similarity import METRICS
+from lib.units import Units, units_of
 from lib.workspace import Noise, Workspace, chunks, working_copy
 
-LAWS: dict[str, Callable[[nn.Module], Law]] = {
-    "tn(0.01)": lambda model: lambda name, trained, uniform: truncated_normal(uniform, 0.01),
-    "own": lambda model: own_law(model),
-}
-"""Laws of re-initialisation by name: the paper's truncated normal with std 0.01 for weights and biases alike, and
-the model's own training initialiser, which the released code used."""
+TARGETS = ("original", "current", "label")
+"""Which class a map explains: the one that the intact model predicts, held fixed; the one that the randomized model
+predicts (as the released notebooks do, so that part of a change comes from a change of class); the true one."""
 
-PREFIXES = ("nested", "fresh")
+
+_FEWER_METRICS = ("spearman_abs", "spearman", "spearman_abs_fg")
+"""Stored for everything but the main cascade."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One stage of a cascade: the ``step`` topmost units are re-initialised, ``unit`` the last of them."""
+class Setting:
+    """The choices that the papers leave open; their words are in `LAWS`, `PREFIXES`, `TARGETS`, `BATCH_NORMS`."""
 
-    draw: int
-    step: int
-    unit: str
-    state: dict[str, Tensor]
+    init: str = "tn(0.01)"
+    prefix: str = "nested"
+    target: str = "original"
+    bn: str = "fresh"
 
-    @property
-    def label(self) -> str:
-        """Names the stage in messages and seeds."""
-        return f"draw {self.draw}, step {self.step}"
-
-
-def own_law(model: nn.Module) -> Law:
-    """The initialiser that the model itself names as ``own_law``."""
-    law = getattr(model, "own_law", None)
-    if law is None:
-        raise StudyError(
-            "init is 'own', but the model has no method own_law(name, trained, uniform); add one, or use 'tn(0.01)'."
-        )
-    return law
+    def check(self, model: nn.Module) -> None:
+        """Raise `StudyError` unless every word is known."""
+        law_named(self.init, model)
+        for word, allowed in (("prefix", PREFIXES), ("target", TARGETS), ("bn", BATCH_NORMS)):
+            if getattr(self, word) not in allowed:
+                raise StudyError(f"{word} is {getattr(self, word)!r}; choose one of {', '.join(allowed)}.")
 
 
-def law_named(init: str, model: nn.Module) -> Law:
-    """The law of a name, for a model."""
-    if init not in LAWS:
-        raise StudyError(f"The initialiser {init!r} is not known; choose one of {', '.join(LAWS)}.")
-    return LAWS[init](model)
-
-
-def cascade(
-    model: nn.Module, units: Units, law: Law, draw_number: int, seed: int = 0, prefix: str = "nested"
-) -> Iterator[Step]:
-    """Walk the units from the logits down, re-initialising one more at each step.
+def sweep(**choices: str | Sequence[str]) -> dict[str, Setting]:
+    """Name the settings of a run as interventions.
 
     Parameters
     ----------
-    model : gives the trained state; not changed.
-    units : in execution order, as `lib.units.units_of` gives them.
-    law : what every parameter of a unit is drawn from. Batch norm is made fresh instead: weight 1, bias 0,
-        running mean 0, running variance 1.
-    draw_number, seed : name the random numbers.
-    prefix : ``nested`` keeps the earlier draws of a chain, ``fresh`` draws all units anew at every step.
+    **choices : the words of each field of `Setting`; the first of each make the main setting, every further one
+        departs from it alone.
 
-    Yields
-    ------
-    One `Step` per unit with a full state dict.
+    Returns
+    -------
+    ``{"cascade": main, "cascade(init=uniform)": …}``, the main setting first.
     """
-    if prefix not in PREFIXES:
-        raise StudyError(f"prefix is {prefix!r}; choose one of {', '.join(PREFIXES)}.")
-    trained = model.state_dict()
-    order = list(reversed(units))
-    state = dict(trained)
-    for step, unit in enumerate(order, start=1):
-        redrawn = order[:step] if prefix == "fresh" else [unit]
-        for each in redrawn:
-            chain = (draw_number, each) if prefix == "nested" else (draw_number, step, each)
-            generator = compute.generator(seed, "reinitialise", *chain)
-            state.update(reinitialised(model, units[each], law, generator))
-        yield Step(draw_number, step, unit, dict(state))
-
-
-def reinitialised(
-    model: nn.Module, modules: tuple[str, ...], law: Law, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """New values for all tensors of some modules."""
-    trained = model.state_dict()
-    parameters = {name for name, _ in model.named_parameters()}
-    norms = tuple(
-        f"{name}." for name, module in model.named_modules() if isinstance(module, nn.modules.batchnorm._NormBase)
-    )
-    new = {}
-    for name in unit_tensors(model, modules):
-        if name.startswith(norms) if norms else False:
-            ones = name.endswith(("weight", "running_var"))
-            new[name] = torch.ones_like(trained[name]) if ones else torch.zeros_like(trained[name])
-        elif name in parameters:
-            new[name] = draw(law, name, trained[name], generator)
-        else:
-            raise StudyError(f"The buffer {name!r} has no rule of re-initialisation; only batch norm's have.")
-    return new
-
-
-def manifest(model: nn.Module, units: Units, steps: Iterable[Step]) -> pd.DataFrame:
-    """Prove what a cascade changed: one row per draw, step and unit.
-
-    Columns: draw, step, unit, tensors, numbers, ``changed`` (share of numbers that differ from the trained ones),
-    ``std`` of the unit's numbers, ``digest`` (of the unit's values, to see that untouched units are bit-identical).
-    """
-    trained = model.state_dict()
-    rows = []
-    for step in [Step(-1, 0, "", dict(trained)), *steps]:
-        for unit, modules in units.items():
-            names = unit_tensors(model, modules)
-            now = torch.cat([step.state[name].flatten().double() for name in names])
-            before = torch.cat([trained[name].flatten().double() for name in names])
-            digest = hashlib.sha256(b"".join(step.state[name].cpu().numpy().tobytes() for name in names))
-            rows.append(
-                {
-                    "draw": step.draw,
-                    "step": step.step,
-                    "unit": unit,
-                    "tensors": len(names),
-                    "numbers": len(now),
-                    "changed": float((now != before).double().mean()),
-                    "std": float(now.std()),
-                    "digest": digest.hexdigest()[:12],
-                }
-            )
-    return pd.DataFrame(rows)
+    lists = {name: [words] if isinstance(words, str) else list(words) for name, words in choices.items()}
+    for name, words in lists.items():
+        if not words or len(set(words)) < len(words):
+            raise StudyError(f"{name} is {words}; give at least one word, and each once.")
+    main = Setting(**{name: words[0] for name, words in lists.items()})
+    others = {
+        f"cascade({name}={word})": replace(main, **{name: word}) for name, words in lists.items() for word in words[1:]
+    }
+    return {"cascade": main, **others}
 
 
 def explained_classes(model: nn.Module, images: Tensor) -> Tensor:
@@ -154,166 +82,226 @@ def explained_classes(model: nn.Module, images: Tensor) -> Tensor:
         return torch.cat([working(images[part].to(compute.device())).argmax(1).cpu() for part in chunks(images)])
 
 
-def check_methods(model: nn.Module, images: Tensor, targets: Tensor, methods: Iterable[str]) -> list[Method]:
+def check_methods(
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    methods: Iterable[str],
+    references: Mapping[str, Tensor] | None = None,
+) -> list[Method]:
     """Refuse a method that is unknown or not defined for the model, before any long computation."""
     chosen = attributions.methods(methods)
     device = compute.device()
     noise = Noise([0], tuple(images.shape[1:]), 0)
-    workspace = Workspace(working_copy(model), images[:1].to(device), targets[:1].to(device), noise)
+    workspace = Workspace(
+        working_copy(model), images[:1].to(device), targets[:1].to(device), noise, references=references
+    )
     for each in chosen:
         each.check(workspace)
     return chosen
+
+
+def check_orders(orders: Sequence[str]) -> None:
+    """Refuse unknown orders; the cascade must come first, because the rows of the intact model stand under it."""
+    if list(orders[:1]) != ["cascade"] or len(set(orders)) < len(orders) or not set(orders) <= set(ORDERS):
+        raise StudyError(
+            f"orders is {list(orders)}; start with cascade, and name each of {', '.join(ORDERS)} at most once."
+        )
+
+
+def check_among(names: Iterable[str], methods: Sequence[str]) -> None:
+    """Refuse a method that takes part in a sweep, or is shown stale, without being one of the methods."""
+    for name in names:
+        if name not in methods:
+            raise StudyError(f"{name} is to be swept or shown stale, but is not in `methods`; add it there.")
 
 
 def randomization_scores(
     model: nn.Module,
     images: Tensor,
     targets: Tensor,
-    methods: Iterable[str],
+    methods: Sequence[str],
     *,
     draws: int = 10,
-    init: str = "tn(0.01)",
-    prefix: str = "nested",
+    orders: Sequence[str] = ("cascade",),
+    init: str | Sequence[str] = "tn(0.01)",
+    prefix: str | Sequence[str] = "nested",
+    target: str | Sequence[str] = "original",
+    bn: str | Sequence[str] = "fresh",
+    sweep_methods: Sequence[str] = (),
+    costly: Sequence[str] = (),
+    stale: Sequence[str] = (),
+    labels: Tensor | None = None,
+    references: Mapping[str, Tensor] | None = None,
+    calibration: Tensor | None = None,
     background: float = 0.0,
     seed: int = 0,
     image_ids: list[int] | None = None,
 ) -> pd.DataFrame:
-    """How similar maps stay to those of the intact model while it is randomized from the logits down.
+    """How similar maps stay to those of the intact model while it is destroyed unit by unit.
 
-    The test of Adebayo et al. 2018, section 3.1. Every draw meets every image, and a method sees the same images,
-    classes, noise and weights as every other.
+    The tests of Adebayo et al. 2018, sections 3.1 and 3.2. Every draw meets every image, and a method sees the same
+    images, classes, noise and weights as every other.
 
     Parameters
     ----------
     model : any classifier; it is copied, not changed.
     images : (N, C, H, W), as the model takes them.
-    targets : (N,) explained classes, held fixed (for example `explained_classes`).
+    targets : (N,) classes explained under ``target="original"`` (for example `explained_classes`).
     methods : written forms, e.g. ``["gradient", "guided_backprop"]``.
     draws : number of re-initialisations of the whole chain.
-    init : law of re-initialisation, a key of `LAWS`.
-    prefix : ``nested`` or ``fresh``, see `cascade`.
+    orders : words of `lib.reinitialisation.ORDERS`, the cascade first.
+    init, prefix, target, bn : a word of `lib.initialisers.LAWS`, `PREFIXES`, `TARGETS`, `BATCH_NORMS`, or a list. The
+        first of each list make the main setting. With ``sweep_methods``, every further word gets a cascade of its own.
+    sweep_methods : those of the methods that take part in the sweeps; without any, nothing is swept.
+    costly : further methods, for the main cascade only.
+    stale : those of the methods that are also computed the wrong way, from a copy that never gets the new weights.
+    labels : (N,) true classes, for ``target="label"``.
+    references : name -> image (C, H, W), for the methods that take one.
+    calibration : (M, C, H, W), images for ``bn="recalibrate"``.
     background : pixel value of an empty pixel; the foreground metrics leave such pixels out.
     seed : names every draw.
     image_ids : number of each image in its data set; default 0, 1, 2, …
 
     Returns
     -------
-    One row per number, with the columns intervention, level (the unit reached), step, draw, image, target, method,
-    metric, against, value. Step 0 is the intact model: its similarity to itself, to another image's map
-    (``against`` null_other_image) and, for stochastic methods, to a map from other noise (``against`` self).
+    One row per number, with the columns intervention (an order, or ``cascade(init=uniform)`` and the like), level (the
+    unit reached), step, draw, image, target, method, metric, against, value. Maps are compared with the intact model's
+    (``against`` original); those of the fully random model and of models with one random unit also with the image and
+    its edges (input, edge). Step 0 is the intact model; its maps are also compared with those of another image
+    (null_other_image) and, for stochastic methods, with those from other noise (self).
     """
     compute.settle()
     before = _digest(model)
-    ids = list(range(len(images))) if image_ids is None else image_ids
-    if not len(images) == len(targets) == len(ids):
-        raise StudyError(
-            f"There are {len(images)} images, {len(targets)} targets and {len(ids)} image_ids; make equal."
-        )
-    chosen = check_methods(model, images, targets, methods)
+    examples = Examples.of(images, targets, labels, image_ids)
+    settings = sweep(init=init, prefix=prefix, target=target, bn=bn)
+    for setting in settings.values():
+        setting.check(model)
+    check_orders(orders)
+    check_among([*sweep_methods, *stale], methods)
+    runs = _runs(settings, orders, list(methods), list(sweep_methods), list(costly))
+    examples.check({run.setting.target for run in runs})
+    chosen = {each.name: each for each in check_methods(model, images, targets, [*methods, *costly], references)}
     units = units_of(model, images)
-    law = law_named(init, model)
     working = working_copy(model)
-    trained = {name: value.clone() for name, value in working.state_dict().items()}
+    trained = copy.deepcopy(working.state_dict())
     parts = list(chunks(images))
-    progress = Progress("cascade", len(parts) * (1 + draws * len(units)))
-    rows: list[pd.DataFrame] = []
+    progress = Progress("randomization", len(parts) * (1 + draws * len(runs)))
+    tables = []
     for part in parts:
-        batch, classes = images[part].to(compute.device()), targets[part].to(compute.device())
-        mask = foreground(batch, background)
-        noise = Noise(ids[part], tuple(images.shape[1:]), seed)
         working.load_state_dict(trained)
-        workspace = Workspace(working, batch, classes, noise)
-        maps = {each.name: each(workspace) for each in chosen}
-        reference = {name: RankedMaps(value, mask) for name, value in maps.items()}
-        table = _Table(ids[part], targets[part])
-        for each in chosen:
-            table.add(each.name, "original", compare(reference[each.name], reference[each.name]))
-            if len(batch) > 1:
-                other = RankedMaps(maps[each.name].roll(len(batch) // 2, 0), mask)
-                table.add(each.name, "null_other_image", compare(reference[each.name], other))
-            if each.stochastic:
-                again = Workspace(working, batch, classes, Noise(ids[part], noise.shape, seed, "self"))
-                table.add(each.name, "self", compare(reference[each.name], RankedMaps(each(again), mask)))
+        comparison = Comparison(working, examples.part(part), references, background, seed)
+        for run in runs:
+            comparison.remember(run.setting.target, [chosen[name] for name in run.methods])
+        table = Table(examples.image_ids[part])
+        table.add("cascade", "none", 0, -1, comparison.intact_scores(list(chosen.values()), runs[0].setting.target))
         progress.step("the intact model")
         for number in range(draws):
-            for step in cascade(model, units, law, number, seed, prefix):
-                working.load_state_dict(step.state)
-                workspace = Workspace(working, batch, classes, noise, step.label)
-                for each in chosen:
-                    now = RankedMaps(each(workspace), mask)
-                    table.add(each.name, "original", compare(now, reference[each.name]), step)
-                progress.step(f"draw {number + 1}/{draws}, {step.unit}")
-        rows.append(table.frame())
+            # A nested draw is decided by the units that are destroyed, whatever the order they were reached in.
+            known: dict[object, Scores] = {}
+            for run in runs:
+                nested = run.setting.prefix == "nested"
+                for step in run.steps(model, units, number, seed, calibration):
+                    key = (run.setting, frozenset(step.destroyed) if nested else (run.order, step.step))
+                    if key not in known:
+                        working.load_state_dict(step.state)
+                        using = [chosen[name] for name in run.methods]
+                        known[key] = comparison.scores(using, run.setting.target, _name_of(step))
+                    table.add(run.intervention, step.unit, step.step, number, run.kept(known[key], step, units))
+                    if stale and run.intervention == "cascade":
+                        wrong = comparison.stale_scores([chosen[name] for name in stale], run.setting.target)
+                        table.add("cascade(weights=stale)", step.unit, step.step, number, wrong)
+                progress.step(f"draw {number + 1}/{draws}, {run.intervention}")
+        tables.append(table.frame())
     if _digest(model) != before:
         raise StudyError("A method changed the model it was given; it must work on tensors, not on the model.")
-    return pd.concat(rows, ignore_index=True)
+    return pd.concat(tables, ignore_index=True)
 
 
 def randomization_maps(
     model: nn.Module,
     images: Tensor,
     targets: Tensor,
-    methods: Iterable[str],
+    methods: Sequence[str],
     *,
+    orders: Sequence[str] = ("cascade",),
     init: str = "tn(0.01)",
     prefix: str = "nested",
+    target: str = "original",
+    bn: str = "fresh",
+    labels: Tensor | None = None,
+    references: Mapping[str, Tensor] | None = None,
+    calibration: Tensor | None = None,
     seed: int = 0,
     image_ids: list[int] | None = None,
 ) -> dict[str, Tensor]:
-    """The maps of draw 0 for a gallery: method name -> signed sums over channels (steps + 1, N, H, W).
+    """The maps of draw 0 for a gallery: method name -> signed sums over channels (orders, steps + 1, N, H, W).
 
-    Parameters are those of `randomization_scores`.
+    Parameters are those of `randomization_scores`, for one setting; stage 0 of every order is the intact model.
     """
     compute.settle()
-    ids = list(range(len(images))) if image_ids is None else image_ids
-    chosen = check_methods(model, images, targets, methods)
-    units = units_of(model, images)
+    setting = Setting(init, prefix, target, bn)
+    setting.check(model)
+    examples = Examples.of(images, targets, labels, image_ids)
+    examples.check({target})
+    chosen = check_methods(model, images, targets, methods, references)
+    law = law_named(init, model)
+    options = {"prefix": prefix, "bn": bn, "calibration": calibration}
     working = working_copy(model)
-    steps = [None, *cascade(model, units, law_named(init, model), 0, seed, prefix)]
+    trained = {name: value.clone() for name, value in working.state_dict().items()}
+    units = units_of(model, images)
     maps: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
-    for step in steps:
-        working.load_state_dict(model.state_dict() if step is None else step.state)
-        pieces: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
-        for part in chunks(images):
-            batch, classes = images[part].to(compute.device()), targets[part].to(compute.device())
-            noise = Noise(ids[part], tuple(images.shape[1:]), seed)
-            workspace = Workspace(working, batch, classes, noise, "trained" if step is None else step.label)
-            for each in chosen:
-                pieces[each.name].append(each(workspace).sum(1).cpu())
-        for name, found in pieces.items():
-            maps[name].append(torch.cat(found))
-    return {name: torch.stack(found) for name, found in maps.items()}
+    for order in orders:
+        for step in [None, *steps(model, units, law, 0, seed, order=order, **options)]:  # type: ignore[arg-type]
+            working.load_state_dict(trained if step is None else step.state)
+            pieces: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
+            for part in chunks(images):
+                state = "trained" if step is None else _name_of(step)
+                workspace = examples.part(part).workspace(working, target, seed, state, references=references)
+                for name, found in explain(chosen, workspace).items():
+                    pieces[name].append(found.sum(1).cpu())
+            for name, found in pieces.items():  # type: ignore[assignment]
+                maps[name].append(torch.cat(found))  # type: ignore[arg-type]
+    return {name: torch.stack(found).unflatten(0, (len(orders), -1)) for name, found in maps.items()}
 
 
-class _Table:
-    """Collects the scores of some images as columns."""
+@dataclass(frozen=True)
+class _Run:
+    """One walk through the units under a name of its own in the table."""
 
-    def __init__(self, ids: list[int], targets: Tensor) -> None:
-        self.ids = ids
-        self.targets = targets.tolist()
-        self.blocks: list[pd.DataFrame] = []
+    intervention: str
+    order: str
+    setting: Setting
+    methods: list[str]
 
-    def add(self, method: str, against: str, values: dict[str, Tensor], step: Step | None = None) -> None:
-        for metric, value in values.items():
-            self.blocks.append(
-                pd.DataFrame(
-                    {
-                        "intervention": "cascade",
-                        "level": "none" if step is None else step.unit,
-                        "step": 0 if step is None else step.step,
-                        "draw": -1 if step is None else step.draw,
-                        "image": self.ids,
-                        "target": self.targets,
-                        "method": method,
-                        "metric": metric,
-                        "against": against,
-                        "value": value.cpu().numpy(),
-                    }
-                )
-            )
+    def steps(self, model: nn.Module, units: Units, draw: int, seed: int, calibration: Tensor | None) -> Iterator[Step]:
+        """All stages of one draw."""
+        law = law_named(self.setting.init, model)
+        prefix, bn = self.setting.prefix, self.setting.bn
+        return steps(model, units, law, draw, seed, order=self.order, prefix=prefix, bn=bn, calibration=calibration)
 
-    def frame(self) -> pd.DataFrame:
-        return pd.concat(self.blocks, ignore_index=True)
+    def kept(self, scores: Scores, step: Step, units: Units) -> Scores:
+        """The scores of a stage that go into the table, which would be three times as large with all of them.
+
+        Image and edges are compared with maps of single units and of the fully random model only.
+        """
+        metrics = METRICS if self.intervention == "cascade" else _FEWER_METRICS
+        shown = self.intervention == "independent" or (self.intervention == "cascade" and step.step == len(units))
+        return scores.only(self.methods, metrics, ["original", "edge", "input"] if shown else ["original"])
+
+
+def _runs(
+    settings: Mapping[str, Setting], orders: Sequence[str], methods: list[str], swept: list[str], costly: list[str]
+) -> list[_Run]:
+    """All walks of a run: the main setting in every order, then the sweeps."""
+    main = settings["cascade"]
+    first = [_Run(order, order, main, [*methods, *costly] if order == "cascade" else methods) for order in orders]
+    others = {name: setting for name, setting in settings.items() if name != "cascade"} if swept else {}
+    return [*first, *(_Run(name, "cascade", setting, swept) for name, setting in others.items())]
+
+
+def _name_of(step: Step) -> str:
+    return f"draw {step.draw}, without {' '.join(sorted(step.destroyed))}"
 
 
 def _digest(model: nn.Module) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from lib.statistics import summary
+from lib.training import TrainedNet
+
+
+def with_released_numbers(nets: Iterable[TrainedNet]) -> list[str]:
+    """The architectures among some nets that have released numbers: those trained on MNIST, whole or in part."""
+    return list(dict.fromkeys(net.recipe.model for net in nets if net.recipe.dataset.startswith("mnist")))
 
 
 def beside_released(scores: pd.DataFrame, methods: list[str]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ NaN, which is counted and shown, never hidden.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +91,7 @@ class RankedMaps:
     """
 
     def __init__(self, maps: Tensor, foreground: Tensor | None = None) -> None:
+        self.maps = maps
         self.absolute_values = absolute(maps)
         self.signed_values = signed(maps)
         self.foreground = foreground
@@ -99,17 +101,23 @@ class RankedMaps:
             self.absolute_fg = _centred_ranks(self.absolute_values, foreground)
             self.signed_fg = _centred_ranks(self.signed_values, foreground)
 
+    def of_other_images(self) -> RankedMaps:
+        """The same maps half a batch further on: each image gets another one's map, ranked on its own foreground."""
+        return RankedMaps(self.maps.roll(len(self.maps) // 2, 0), self.foreground)
 
-def compare(a: RankedMaps, b: RankedMaps) -> dict[str, Tensor]:
-    """All metrics between two batches of maps over the same foreground: metric name -> (N,), float64."""
-    assert a.foreground is not None
-    return {
-        "spearman_abs": _correlation(a.absolute, b.absolute),
-        "spearman": _correlation(a.signed, b.signed),
-        "spearman_abs_fg": _correlation(a.absolute_fg, b.absolute_fg),
-        "spearman_fg": _correlation(a.signed_fg, b.signed_fg),
-        "sign_agreement_fg": sign_agreement(a.signed_values, b.signed_values, a.foreground),
+
+def compare(a: RankedMaps, b: RankedMaps, metrics: Sequence[str] = METRICS) -> dict[str, Tensor]:
+    """Some of the `METRICS` between two batches of maps over the same foreground: metric name -> (N,), float64."""
+    mask = a.foreground
+    assert mask is not None
+    known = {
+        "spearman_abs": lambda: _correlation(a.absolute, b.absolute),
+        "spearman": lambda: _correlation(a.signed, b.signed),
+        "spearman_abs_fg": lambda: _correlation(a.absolute_fg, b.absolute_fg),
+        "spearman_fg": lambda: _correlation(a.signed_fg, b.signed_fg),
+        "sign_agreement_fg": lambda: sign_agreement(a.signed_values, b.signed_values, mask),
     }
+    return {metric: known[metric]() for metric in metrics}
 
 
 def sign_agreement(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:

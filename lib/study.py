@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
+import lzma
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,34 +18,33 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from lib import artefacts, attributions, claims, compute, data, published, randomization, sources, training
-from lib.attributions.custom import Custom
+from lib import (
+    artefacts,
+    claims,
+    compute,
+    data,
+    published,
+    randomization,
+    reinitialisation,
+    training,
+)
 from lib.checks import check, data_folder, notebook_path
 from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
 from lib.display import figure_html, table_html
 from lib.errors import StudyError
+from lib.initialisers import law_named
 from lib.parameters import assigned_names, check_parameters, read_parameters, title_of
 from lib.scores import pack_scores, read_scores
 from lib.statistics import estimate
+from lib.stored import Stored
 from lib.units import units_of
 
 NOT_IN_RESULTS = ("out", "data_dir")
 """Parameters that say where things lie; they change no number."""
 
 
-@dataclass(frozen=True)
-class Made:
-    """Something expensive: its key, the folder it lies in, how it was computed, and what the key was made of."""
-
-    key: str
-    folder: Path
-    computed: dict[str, Any]
-    config: dict[str, Any] = field(default_factory=dict)
-    code: list[str] = field(default_factory=list)
-
-
-class Study:
+class Study(Stored):
     """One run of a notebook.
 
     Parameters
@@ -68,7 +66,7 @@ class Study:
         self.variant = os.environ.get("SALIENCY_VARIANT", "scratch")
         out = Path(self.params.get("out") or f"reports/scratch/{name}")
         self.out = out if out.is_absolute() else ROOT / out
-        self._made: dict[str, Made] = {}
+        super().__init__()
         self._scores: pd.DataFrame | None = None
         self._maps: dict[str, np.ndarray] = {}
         self._claims: list[dict[str, Any]] = []
@@ -76,23 +74,39 @@ class Study:
             self.nets = [training.named_net(net) for net in self.params.get("models", [])]
             self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
 
-    def examples(self, net: training.TrainedNet, count: int) -> tuple[Tensor, Tensor, list[int]]:
-        """Test images of a net, spread evenly over the classes: images, explained classes, numbers in the test set.
+    def examples(self, net: training.TrainedNet) -> dict[str, Any]:
+        """What a net is studied on: ``n_images`` test images, spread evenly over the classes.
 
-        The explained class is the one that the trained net predicts, held fixed whatever happens to the net.
+        Returns
+        -------
+        The arguments images (N, C, H, W), targets (N,), the classes that the trained net predicts, labels (N,), the
+        true ones, image_ids, their numbers in the test set, and references (`lib.data.references`).
         """
         dataset = self._data[net.recipe.dataset]
-        chosen = data.balanced(dataset.test_labels, count)
+        chosen = data.balanced(dataset.test_labels, self.params["n_images"])
         images = dataset.test_images[chosen]
-        return images, randomization.explained_classes(net.model, images), chosen.tolist()
+        return {
+            "images": images,
+            "targets": randomization.explained_classes(net.model, images),
+            "labels": dataset.test_labels[chosen],
+            "image_ids": chosen.tolist(),
+            "references": data.references(dataset),
+        }
 
-    def scores(self, function: Callable[..., pd.DataFrame], methods: list[str], **settings: Any) -> pd.DataFrame:
+    def scores(
+        self,
+        function: Callable[..., pd.DataFrame],
+        methods: list[str],
+        first_net: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> pd.DataFrame:
         """Compute the scores of all nets, or find them: in the cache, or in a published report whose key still fits.
 
         Parameters
         ----------
-        function : e.g. `lib.randomization.randomization_scores`; called as ``function(model, images, targets,
-            methods, image_ids=…, background=…, **settings)`` for every net, on ``n_images`` test images.
+        function : e.g. `lib.randomization.randomization_scores`; called as ``function(model, methods=methods,
+            background=…, **examples, **settings)`` for every net, see `examples`.
+        first_net : further settings for the first net alone, for what is too costly to run on all.
 
         Returns
         -------
@@ -102,30 +116,39 @@ class Study:
         def make(folder: Path) -> None:
             tables = []
             for net in self.nets:
-                images, targets, ids = self.examples(net, self.params["n_images"])
+                more = dict(first_net or {}) if net is self.nets[0] else {}
                 background = self._data[net.recipe.dataset].background
-                table = function(net.model, images, targets, methods, image_ids=ids, background=background, **settings)
+                given = self.examples(net) | settings | more
+                table = function(net.model, methods=methods, background=background, **given)
                 tables += [_named(table, net), _named(self._accuracy(net), net)]
-            artefacts.write_atomically(folder / "scores.csv.gz", pack_scores(pd.concat(tables, ignore_index=True)))
+            artefacts.write_atomically(folder / "scores.csv.xz", pack_scores(pd.concat(tables, ignore_index=True)))
 
-        folder = self._find_or_make("scores", function, methods, settings, make)
-        self._scores = read_scores(folder / "scores.csv.gz")
+        described = settings | {"first_net": dict(first_net or {})}
+        named = [*methods, *(first_net or {}).get("costly", [])]
+        folder = self._find_or_make("scores", function, named, described, make)
+        self._scores = read_scores(folder / "scores.csv.xz")
         return self._scores
 
     def maps(self, function: Callable[..., dict[str, Tensor]], methods: list[str], count: int, **settings: Any) -> Any:
         """Compute the first net's maps of a few images for the galleries, or find them as `scores` does.
 
+        Parameters
+        ----------
+        function : e.g. `lib.randomization.randomization_maps`; called as ``function(model, methods=methods,
+            **examples, **settings)``.
+        count : images, spread over those of `examples`.
+
         Returns
         -------
-        A mapping method -> (stages, N, H, W), float32, each divided by its largest absolute value.
+        A mapping method -> (…, N, H, W), float32, each map divided by its largest absolute value.
         """
 
         def make(folder: Path) -> None:
-            net = self.nets[0]
-            images, targets, ids = self.examples(net, self.params["n_images"])
-            few = torch.linspace(0, len(images) - 1, count).round().long()
-            chosen = [ids[i] for i in few.tolist()]
-            found = function(net.model, images[few], targets[few], methods, image_ids=chosen, **settings)
+            given = self.examples(self.nets[0])
+            few = torch.linspace(0, self.params["n_images"] - 1, count).round().long()
+            some = {name: given[name][few] for name in ("images", "targets", "labels")}
+            some["image_ids"] = [given["image_ids"][i] for i in few.tolist()]
+            found = function(self.nets[0].model, methods=methods, **(given | some | settings))
             arrays = {method: maps.numpy() for method, maps in found.items()}
             # Half precision is enough to look at.
             packed = io.BytesIO()
@@ -137,56 +160,8 @@ class Study:
             self._maps = {name: stored[name].astype(np.float32) for name in stored.files}
         return self._maps
 
-    def _find_or_make(
-        self, kind: str, function: Callable[..., Any], methods: list[str], settings: dict[str, Any],
-        make: Callable[[Path], None],
-    ) -> Path:  # fmt: skip
-        config = {
-            "study": self.name,
-            "function": function.__qualname__,
-            "methods": methods,
-            "settings": settings,
-            "n_images": self.params["n_images"],
-            "nets": [[net.name, net.key] for net in self.nets],
-            "threads": compute.THREADS,
-        }
-        chosen = attributions.methods(methods)
-        own = [each.function for each in chosen if isinstance(each, Custom)]
-        code = [*sources.closure([function, *(type(each) for each in chosen), *own]), *_CODE[kind]]
-        key = artefacts.key_of(config, code)
-        made = self._published(kind, key)
-        if made is None:
-            made = self._made_here(kind, key, make)
-        self._made[kind] = replace(made, config=config, code=[sources.name_of(part) for part in code])
-        return made.folder
-
-    def _made_here(self, kind: str, key: str, make: Callable[[Path], None]) -> Made:
-        """Make an artefact, unless the cache holds it."""
-
-        def make_and_note(folder: Path) -> None:
-            started = time.time()
-            make(folder)
-            note = circumstances() | {"seconds": round(time.time() - started, 1)}
-            artefacts.write_atomically(folder / "computed.json", json.dumps(note, indent=1, sort_keys=True).encode())
-
-        if os.environ.get("FRESH"):
-            artefacts.discard(kind, key)
-        folder = artefacts.artefact(kind, key, make_and_note)
-        return Made(key, folder, json.loads((folder / "computed.json").read_text()))
-
-    def _published(self, kind: str, key: str) -> Made | None:
-        """What a published report of this study holds of these very numbers."""
-        if os.environ.get("FRESH"):
-            return None
-        for path in sorted((ROOT / "reports").glob(f"*/{self.name}/*/results.json")):
-            try:
-                results = json.loads(path.read_text())
-                if results["made_of"][kind]["key"] == key and published.complete(path.parent, kind):
-                    return Made(key, path.parent, json.loads((path.parent / "run.json").read_text())["computed"][kind])
-            except (OSError, ValueError, KeyError):
-                # Damaged, or written by an earlier library.
-                continue
-        return None
+    def _code_of(self, kind: str) -> list[Any]:
+        return _CODE[kind]
 
     def _accuracy(self, net: training.TrainedNet) -> pd.DataFrame:
         """Whether each test image is classified rightly, as scores."""
@@ -212,18 +187,24 @@ class Study:
         dataset = self._data[net.recipe.dataset]
         return dataset.test_images[data.balanced(dataset.test_labels, self.params["n_images"])]
 
-    def manifest(self, init: str, prefix: str) -> pd.DataFrame:
-        """What one chain of re-initialisations changes in the first net, see `lib.randomization.manifest`."""
+    def manifest(self, orders: list[str], init: str, prefix: str) -> pd.DataFrame:
+        """What one draw changes in the first net, order by order, see `lib.reinitialisation.manifest`."""
 
         def make(folder: Path) -> None:
             model = self.nets[0].model
             units = units_of(model, self.images(self.nets[0]))
-            law = randomization.law_named(init, model)
-            table = randomization.manifest(model, units, randomization.cascade(model, units, law, 0, prefix=prefix))
+            law = law_named(init, model)
+            taken = (
+                (order, step)
+                for order in orders
+                for step in reinitialisation.steps(model, units, law, 0, order=order, prefix=prefix)
+            )
+            table = reinitialisation.manifest(model, units, taken)
             artefacts.write_atomically(folder / "manifest.csv", table.to_csv(index=False).encode())
 
-        settings = {"init": init, "prefix": prefix}
-        return pd.read_csv(self._find_or_make("manifest", randomization.manifest, [], settings, make) / "manifest.csv")
+        settings = {"orders": orders, "init": init, "prefix": prefix}
+        folder = self._find_or_make("manifest", reinitialisation.manifest, [], settings, make)
+        return pd.read_csv(folder / "manifest.csv")
 
     def accuracies(self, scores: pd.DataFrame) -> pd.DataFrame:
         """Accuracy of every net on the images it was not trained on, with its 95 % interval."""
@@ -306,7 +287,7 @@ class Study:
             "claims": self._claims,
             "key": self._made["scores"].key,
             "made_of": made_of,
-            "digest": artefacts.sha256(gzip.decompress((self._made["scores"].folder / "scores.csv.gz").read_bytes())),
+            "digest": artefacts.sha256(lzma.decompress((self._made["scores"].folder / "scores.csv.xz").read_bytes())),
             "sums": sums,
         }
         run = circumstances() | {
@@ -326,11 +307,11 @@ def _named(table: pd.DataFrame, net: training.TrainedNet) -> pd.DataFrame:
 
 
 def _half(maps: np.ndarray) -> np.ndarray:
-    """Maps (stages, N, H, W), each divided by its largest absolute value, in half precision.
+    """Maps (…, H, W), each divided by its largest absolute value, in half precision.
 
     Each by itself: maps of a random net can be 1e-10 times those of the trained one, and would all become 0.
     """
-    largest = np.abs(maps).max(axis=(2, 3), keepdims=True)
+    largest = np.abs(maps).max(axis=(-2, -1), keepdims=True)
     return (maps / np.where(largest > 0, largest, 1.0)).astype(np.float16)
 
 
@@ -362,7 +343,15 @@ def _show_html(text: str) -> None:
 
 # What is stored is also decided by this code: which images and classes, and in what form. It is part of the keys.
 _CODE: dict[str, list[Any]] = {
-    "scores": [Study.scores, Study.examples, Study._accuracy, training.correct, data.balanced, pack_scores],
+    "scores": [
+        Study.scores,
+        Study.examples,
+        Study._accuracy,
+        training.correct,
+        data.balanced,
+        data.references,
+        pack_scores,
+    ],
     "manifest": [Study.manifest, Study.images, data.balanced],
-    "maps": [Study.maps, Study.examples, data.balanced, _half],
+    "maps": [Study.maps, Study.examples, data.balanced, data.references, _half],
 }

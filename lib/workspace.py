@@ -7,7 +7,7 @@ noise of SmoothGrad is drawn once and used at every stage of a cascade.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -80,14 +80,24 @@ class Workspace:
     targets : (N,) explained classes.
     noise : shared noise of these images.
     state : names the model's weights, e.g. ``"draw 0, step 2"``; the random control draws anew for each state.
+    references : reference images (C, H, W) of integrated gradients by name: ``black``, ``mean``, ``pixelmin``.
     """
 
-    def __init__(self, model: nn.Module, images: Tensor, targets: Tensor, noise: Noise, state: str = "trained") -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        noise: Noise,
+        state: str = "trained",
+        references: Mapping[str, Tensor] | None = None,
+    ) -> None:
         self.model = model
         self.images = images
         self.targets = targets
         self.noise = noise
         self.state = state
+        self.references = dict(references or {})
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, compute_it: Callable[[], T]) -> T:
@@ -95,6 +105,19 @@ class Workspace:
         if key not in self._memo:
             self._memo[key] = compute_it()
         return self._memo[key]
+
+    def remembered(self, key: Any) -> Any:
+        """What was remembered under a key; None if nothing was."""
+        return self._memo.get(key)
+
+    def of_copies(self, copies: Tensor) -> Workspace:
+        """A workspace for k altered copies of every image, (k, N, C, H, W), with the classes of the originals.
+
+        Its images are (k*N, C, H, W). Methods that draw noise of their own must not be run in it: the noise here
+        belongs to the originals.
+        """
+        images, targets = copies.flatten(0, 1), self.targets.repeat(len(copies))
+        return Workspace(self.model, images, targets, self.noise, self.state, self.references)
 
     def select(self, logits: Tensor) -> Tensor:
         """The explained logit of each image, for one batch of all images or several stacked: (k*N,)."""
@@ -124,12 +147,15 @@ class Workspace:
     @property
     def guided_backprop(self) -> Tensor:
         """Guided Backprop's modified gradient: (N, C, H, W)."""
+        return self.once("guided backprop", lambda: self._modified_gradient(ReLURule(forward_mask=True)))
 
-        def compute_it() -> Tensor:
-            rule = ReLURule(forward_mask=True)
-            return modified_gradient(self.model, self.images, self.select, rule, self.logits)
+    @property
+    def deconvnet(self) -> Tensor:
+        """DeconvNet's modified gradient: (N, C, H, W)."""
+        return self.once("deconvnet", lambda: self._modified_gradient(ReLURule(forward_mask=False)))
 
-        return self.once("guided backprop", compute_it)
+    def _modified_gradient(self, rule: ReLURule) -> Tensor:
+        return modified_gradient(self.model, self.images, self.select, rule, self.logits)
 
     def layer(self, name: str) -> tuple[Tensor, Tensor]:
         """Output of a named module and the gradient of the explained logits there: two (N, K, h, w)."""

@@ -1,16 +1,21 @@
-"""Guided Backprop equals an implementation on autograd nodes, bit for bit, or refuses; it never gives a wrong map."""
+"""Guided Backprop and DeconvNet equal implementations on autograd nodes, bit for bit, or refuse; never a wrong map."""
 
 from __future__ import annotations
 
+import itertools
+
+import oracles
 import pytest
 import torch
 import torchvision
 import toys
 from captum import attr as captum
+from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torch.nn import functional as F
 from toys import Lambda
 from zennit.attribution import Gradient as ZennitGradient
+from zennit.composites import DeconvNet as ZennitDeconvNet
 from zennit.composites import GuidedBackprop as ZennitGuidedBackprop
 
 from lib import models
@@ -44,34 +49,55 @@ IMAGES, TARGETS = toys.images(3), torch.tensor([0, 1, 3])
 # ---------------------------------------------------------------- real architectures
 
 
+def architecture(name):
+    """A net of that name, random in every weight and every statistic of batch norm."""
+    if name in models.ARCHITECTURES:
+        return models.build(name, torch.Generator().manual_seed(0))
+    if name == "efficientnet_lite0":
+        return toys.randomise(EfficientNet.from_name("efficientnet-lite0"))
+    options = {"init_weights": False} if name == "inception_v3" else {}
+    return toys.randomise(getattr(torchvision.models, name)(weights=None, **options))
+
+
 @pytest.mark.parametrize(
     ("name", "calls", "side"),
-    [("cnn", 3, 28), ("mlp", 3, 28), ("inception_v3", 94, 96), ("resnet18", 17, 64)],
+    [
+        ("cnn", 3, 28),
+        ("mlp", 3, 28),
+        ("inception_v3", 94, 96),
+        ("resnet18", 17, 64),
+        ("densenet121", 121, 64),
+        ("efficientnet_lite0", 33, 64),
+    ],
 )
-def test_guided_backprop_is_bit_equal_to_hooks_on_autograd_nodes(name, calls, side):
-    """Inception v3 has 94 ReLU calls and no ReLU module: hooks on modules give the plain gradient there (trap T1)."""
-    torch.manual_seed(0)
-    if name in models.ARCHITECTURES:
-        model = models.build(name, torch.Generator().manual_seed(0))
-        images = torch.rand(2, 1, side, side)
-    else:
-        options = {"init_weights": False} if name == "inception_v3" else {}
-        model = getattr(torchvision.models, name)(weights=None, **options)
-        images = torch.randn(2, 3, side, side)
-    model = working_copy(model)
+def test_modified_gradients_are_bit_equal_to_hooks_on_autograd_nodes(name, calls, side):
+    """Hooks on modules would miss calls, silently, where ReLUs are functional or one module is called again.
+
+    Inception v3 has 94 calls and no ReLU module, so its map would be the plain gradient (trap T1); DenseNet-121 has
+    121 calls and 120 modules (T2); EfficientNet-Lite0 has 33 calls of 17 ReLU6 modules.
+    """
+    model = working_copy(architecture(name))
+    images = torch.randn(
+        2, 1 if name in models.ARCHITECTURES else 3, side, side, generator=torch.Generator().manual_seed(0)
+    )
     targets = torch.tensor([0, 7])
-    expected, nodes = toys.node_hook_guided_backprop(model, images, targets)
-    maps, found = guided(model, images, targets)
-    assert found == nodes == calls
-    assert torch.equal(maps, expected)
-    assert torch.equal(attribute(model, images, targets, ["guided_backprop"])["guided_backprop"], expected)
-    assert not torch.equal(maps, attribute(model, images, targets, ["gradient"])["gradient"])
+    maps = attribute(model, images, targets, ["gradient", "guided_backprop", "deconvnet"])
+    for written, oracle in (
+        ("guided_backprop", oracles.node_hook_guided_backprop),
+        ("deconvnet", oracles.node_hook_deconvnet),
+    ):
+        expected, nodes = oracle(model, images, targets)
+        _, found = guided(model, images, targets, forward_mask=written == "guided_backprop")
+        assert found == nodes == calls
+        assert torch.equal(maps[written], expected)
+    assert all(each.isfinite().all() and (each != 0).any() for each in maps.values())
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(maps.values(), 2))
 
 
 def test_global_average_pooling_is_no_reason_to_refuse_channels_last_models():
     """As the library runs them, torchvision's ResNet and SqueezeNet pool by a strided view."""
     model = working_copy(toys.net("pooled"))
-    expected, _ = toys.node_hook_guided_backprop(model, IMAGES, TARGETS)
+    expected, _ = oracles.node_hook_guided_backprop(model, IMAGES, TARGETS)
     assert torch.equal(guided(model, IMAGES, TARGETS)[0], expected)
 
 
@@ -102,10 +128,11 @@ FORMS = {
 def test_relu_is_found_in_every_form(form):
     activation, module, calls = FORMS[form]
     model = one_hidden(activation, **({} if module is None else {"act": module}))
-    expected, nodes = toys.node_hook_guided_backprop(model, IMAGES, TARGETS)
-    maps, found = guided(model, IMAGES, TARGETS)
-    assert found == nodes == calls
-    assert torch.equal(maps, expected)
+    for oracle, forward_mask in ((oracles.node_hook_deconvnet, False), (oracles.node_hook_guided_backprop, True)):
+        expected, nodes = oracle(model, IMAGES, TARGETS)
+        maps, found = guided(model, IMAGES, TARGETS, forward_mask)
+        assert found == nodes == calls
+        assert torch.equal(maps, expected)
     plain, _ = guided(one_hidden(lambda m, h: h), IMAGES, TARGETS)
     assert not torch.equal(maps, plain)
 
@@ -113,7 +140,7 @@ def test_relu_is_found_in_every_form(form):
 def test_T3_captum_is_wrong_beside_a_skip_and_we_are_not():
     """Captum clamps the whole signal at the tensor that feeds both ways; if it is repaired this test says so."""
     model = one_hidden(lambda m, h: m.act(h) + h, act=nn.ReLU())
-    expected, _ = toys.node_hook_guided_backprop(model, IMAGES, TARGETS)
+    expected, _ = oracles.node_hook_guided_backprop(model, IMAGES, TARGETS)
     theirs = captum.GuidedBackprop(model).attribute(IMAGES.clone().requires_grad_(), target=TARGETS)
     assert not torch.allclose(theirs, expected)
     assert torch.equal(guided(model, IMAGES, TARGETS)[0], expected)
@@ -146,13 +173,21 @@ def test_rules_equal_matrices_written_by_hand(forward_mask):
 
 
 @pytest.mark.parametrize("name", ["mlp", "max_pool", "pooled"])
-def test_guided_backprop_equals_captum_and_zennit_where_every_relu_is_its_own_module(name):
+@pytest.mark.parametrize(
+    ("written", "by_captum", "by_zennit"),
+    [
+        ("guided_backprop", captum.GuidedBackprop, ZennitGuidedBackprop),
+        ("deconvnet", captum.Deconvolution, ZennitDeconvNet),
+    ],
+    ids=["guided_backprop", "deconvnet"],
+)
+def test_maps_equal_captum_and_zennit_where_every_relu_is_its_own_module(name, written, by_captum, by_zennit):
     model = toys.net(name)
-    maps, _ = guided(model, IMAGES, TARGETS)
+    maps = attribute(model, IMAGES, TARGETS, [written])[written]
     images = IMAGES.clone().requires_grad_()
-    assert torch.allclose(captum.GuidedBackprop(model).attribute(images, target=TARGETS), maps, rtol=0, atol=1e-12)
+    assert torch.allclose(by_captum(model).attribute(images, target=TARGETS), maps, rtol=0, atol=1e-12)
     start = torch.eye(4, dtype=torch.float64)[TARGETS]
-    with ZennitGradient(model=model, composite=ZennitGuidedBackprop()) as attributor:
+    with ZennitGradient(model=model, composite=by_zennit()) as attributor:
         assert torch.allclose(attributor(IMAGES, start)[1], maps, rtol=0, atol=1e-12)
 
 
@@ -234,6 +269,6 @@ def test_dropout_left_in_training_mode_is_refused():
 def test_rule_leaves_no_trace():
     """After the pass the model's own backward is the plain one again."""
     model = toys.net("residual")
-    before = torch.stack([toys.plain_gradient(model, image, 1) for image in IMAGES])
+    before = torch.stack([oracles.plain_gradient(model, image, 1) for image in IMAGES])
     guided(model, IMAGES, TARGETS)
-    assert torch.equal(torch.stack([toys.plain_gradient(model, image, 1) for image in IMAGES]), before)
+    assert torch.equal(torch.stack([oracles.plain_gradient(model, image, 1) for image in IMAGES]), before)

@@ -55,8 +55,16 @@ BAD = [
     ({"methods": ["json:dumps"]}, ["json:dumps"]),
     ({"methods": ["gradcam"]}, ["gradcam"]),
     ({"methods": ["guided_gradcam"]}, ["guided_gradcam"]),
-    ({"init": "tn(0.02)"}, ["tn(0.02)", "own"]),
-    ({"prefix": "nest"}, ["'nest'", "nested", "fresh"]),
+    ({"init": ["tn(0.02)"]}, ["tn(0.02)", "own"]),
+    ({"init": ["own", "own"]}, ["init", "once"]),
+    ({"init": []}, ["init", "at least one"]),
+    ({"prefix": ["nested", "nest"]}, ["'nest'", "nested", "fresh"]),
+    ({"target": ["original", "best"]}, ["'best'", "current", "label"]),
+    ({"orders": ["reverse"]}, ["reverse", "cascade"]),
+    ({"orders": ["cascade", "sideways"]}, ["sideways", "independent"]),
+    ({"costly": ["ig_smoothgrad(of=gradient)"]}, ["ig_smoothgrad", "of"]),
+    ({"costly": ["gradient"]}, ["gradient", "twice"]),
+    ({"sweep_methods": ["deconvnet"]}, ["deconvnet", "methods"]),
     ({"n_images": 0}, ["n_images", "0"]),
     ({"draws": -1}, ["draws", "-1"]),
     ({"gallery": 0}, ["gallery", "0"]),
@@ -75,7 +83,9 @@ def test_values_that_cannot_be_run_are_refused_before_any_compute(change, words)
 
 def test_good_values_pass():
     check(NAME, all_values())
-    check(NAME, all_values(init="own", prefix="fresh", models=["cnn-smoke"], methods=["gradcam", "guided_gradcam"]))
+    others = {"init": ["own", "kaiming"], "prefix": ["fresh"], "target": ["label", "current"], "orders": ["cascade"]}
+    cams = ["gradcam", "guided_gradcam"]
+    check(NAME, all_values(models=["cnn-smoke"], methods=cams, sweep_methods=cams[:1], costly=[], **others))
 
 
 def test_a_method_for_convolutions_is_refused_if_one_of_the_nets_has_none():

@@ -9,8 +9,7 @@ import torch
 from scipy import stats
 
 from lib import models
-from lib.initialisers import constant, draw, fan_in, truncated_normal
-from lib.randomization import LAWS
+from lib.initialisers import LAWS, constant, draw, fan_in, truncated_normal
 
 COUNT = 40_000
 
@@ -70,3 +69,19 @@ def test_precision_follows_the_tensor_and_the_numbers_do_not():
 def test_constant_and_fan_in():
     assert torch.equal(constant(torch.rand(3, 2), 0.1), torch.full((3, 2), 0.1))
     assert fan_in(torch.empty(7, 5)) == 5 and fan_in(torch.empty(7, 3, 5, 5)) == 75
+
+
+def test_uniform_law_is_uniform_with_the_variance_of_the_printed_one():
+    values = drawn(LAWS["uniform"](torch.nn.Linear(1, 1))).double()
+    assert stats.kstest(values.numpy(), stats.uniform(-0.01524, 2 * 0.01524).cdf).pvalue > 0.01
+    assert stats.truncnorm(-2, 2, scale=0.01).std() == pytest.approx(0.01524 / math.sqrt(3), rel=1e-3)
+
+
+def test_kaiming_law_is_pytorchs_kaiming_normal():
+    weight = torch.empty(200, 50, 2, 2)
+    values = drawn(LAWS["kaiming"](torch.nn.Linear(1, 1)), weight.shape).double().flatten()
+    assert stats.kstest(values.numpy(), stats.norm(0, math.sqrt(2 / 200)).cdf).pvalue > 0.01
+    torch.nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=torch.Generator().manual_seed(1))
+    assert values.std().item() == pytest.approx(weight.std().item(), rel=0.02)
+    assert (drawn(LAWS["kaiming"](torch.nn.Linear(1, 1)), (9,), name="unit.bias") == 0).all()
+    assert (drawn(LAWS["kaiming"](torch.nn.Linear(1, 1)), (9,), name="norm.weight") == 1).all()

@@ -82,7 +82,7 @@ def test_a_notebook_runs(executed, study, params, start):
     before = sources()
     out = executed(study, params, start)
     assert sources() == before, "a run writes to its own folder and to the cache alone"
-    assert {path.name for path in out.iterdir()} >= {"results.json", "run.json", "scores.csv.gz", "maps.npz"}
+    assert {path.name for path in out.iterdir()} >= {"results.json", "run.json", "scores.csv.xz", "maps.npz"}
     html = html_of(out)
     assert not re.search(r"\bnan\b|\binf\b", re.sub(r"base64,[^\"]*", "", html)), "undefined numbers are shown as –"
 
@@ -105,7 +105,7 @@ def test_a_notebook_runs(executed, study, params, start):
 def test_a_kernel_with_an_empty_cache_gives_the_bytes_of_a_plain_script(executed, script_run, study):
     # Two processes, two folders to start from, two caches: the net is trained, and everything computed, twice.
     kernel, (script, _) = executed(study, smoke_params(study)[-1], "notebooks"), script_run(study)
-    for name in ("results.json", "scores.csv.gz", "maps.npz"):
+    for name in ("results.json", "scores.csv.xz", "maps.npz"):
         assert (kernel / name).read_bytes() == (script / name).read_bytes(), name
     made_by = [json.loads((folder / "run.json").read_text())["made_by"] for folder in (kernel, script)]
     assert made_by == ["notebook", "script"]

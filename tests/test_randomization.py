@@ -1,37 +1,24 @@
-"""A cascade changes what it says and nothing else, and its scores know a perfect method from a blind one."""
+"""The scores of a randomization know a perfect method from a blind one, in every order and under every setting."""
 
 from __future__ import annotations
 
 import copy
-import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import toys
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from torch import nn
-from toys import Lambda
 
 from lib import models
+from lib.backward_rules import ReLURule, modified_gradient
 from lib.errors import StudyError
-from lib.initialisers import truncated_normal
-from lib.randomization import (
-    LAWS,
-    Step,
-    cascade,
-    check_methods,
-    explained_classes,
-    law_named,
-    manifest,
-    randomization_maps,
-    randomization_scores,
-    reinitialised,
-)
-from lib.units import unit_tensors, units_of
+from lib.initialisers import LAWS, truncated_normal
+from lib.randomization import check_methods, explained_classes, randomization_maps, randomization_scores, sweep
+from lib.reinitialisation import ORDERS, steps
+from lib.units import units_of
 
 TARGETS = torch.tensor([0, 1, 3])
 IMAGES = toys.images(3)
@@ -45,7 +32,6 @@ METHODS = [
     "guided_gradcam",
 ]
 CONTROLS = ["edge", "input", "random"]
-BATCH_NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0, "num_batches_tracked": 0.0}
 
 
 def law_of(std=0.01):
@@ -57,7 +43,7 @@ def trained_law(name, trained, uniform):
 
 
 def steps_of(model, images=IMAGES, draw=0, law=None, **options):
-    return list(cascade(model, units_of(model, images), law or law_of(), draw, **options))
+    return list(steps(model, units_of(model, images), law or law_of(), draw, **options))
 
 
 def same_tensors(state, other, names):
@@ -67,150 +53,6 @@ def same_tensors(state, other, names):
 @pytest.fixture
 def identity_law(monkeypatch):
     monkeypatch.setitem(LAWS, "identity", lambda model: trained_law)
-
-
-# ---------------------------------------------------------------- what a cascade changes
-
-
-@pytest.mark.parametrize("prefix", ["nested", "fresh"])
-def test_I22_step_k_has_the_k_topmost_units_new_and_all_others_bit_identical(any_net, prefix):
-    _, model, images, _ = any_net
-    trained = copy.deepcopy(model.state_dict())
-    units = units_of(model, images)
-    steps = steps_of(model, images, prefix=prefix)
-    assert [step.unit for step in steps] == list(units)[::-1]
-    norms = [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
-    for step in steps:
-        assert set(step.state) == set(trained)
-        new = list(units)[len(units) - step.step :]
-        for unit, modules in units.items():
-            for name in unit_tensors(model, modules):
-                value, owner, kind = step.state[name], *name.rsplit(".", 1)
-                if unit not in new:
-                    assert torch.equal(value, trained[name]), "below the step nothing may change, not one bit"
-                elif owner in norms:
-                    assert (value == BATCH_NORM[kind]).all(), "batch norm is made fresh, its statistics too"
-                else:
-                    assert (value != trained[name]).all() and value.abs().max() <= 0.02
-                assert value.dtype == trained[name].dtype and value.shape == trained[name].shape
-
-
-def test_I22_nested_steps_share_earlier_draws_and_fresh_steps_do_not():
-    model = toys.net("max_pool")
-    names = {unit: unit_tensors(model, modules) for unit, modules in units_of(model, IMAGES).items()}
-    for prefix, shared in (("nested", True), ("fresh", False)):
-        steps = steps_of(model, prefix=prefix)
-        for before, after in itertools.pairwise(steps):
-            for earlier in [step.unit for step in steps[: before.step]]:
-                assert same_tensors(before.state, after.state, names[earlier]) == shared
-
-
-def test_I22_last_step_is_the_full_re_initialisation():
-    """It does not remember one number of the trained net: two different nets end in the same state."""
-    one, other = (toys.net("residual", seed=seed) for seed in (0, 1))
-    last, other_last = steps_of(one)[-1].state, steps_of(other)[-1].state
-    assert not any(torch.equal(one.state_dict()[name], other.state_dict()[name]) for name, _ in one.named_parameters())
-    assert same_tensors(last, other_last, list(last))
-
-
-def test_T6_layers_of_equal_shape_get_different_weights():
-    model = Lambda(
-        lambda m, x: m.out(m.second(m.first(x)).flatten(1)),
-        first=nn.Conv2d(2, 2, 3, padding=1),
-        second=nn.Conv2d(2, 2, 3, padding=1),
-        out=nn.Linear(72, 4),
-    ).double()
-    last = steps_of(model)[-1].state
-    assert not torch.isclose(last["first.weight"], last["second.weight"]).any()
-    assert not torch.isclose(last["first.bias"], last["second.bias"]).any()
-    correlation = torch.corrcoef(torch.stack([last["first.weight"].flatten(), last["second.weight"].flatten()]))[0, 1]
-    assert abs(correlation) < 4 / 6
-
-
-def test_draws_and_seeds_differ_and_the_same_ones_repeat():
-    model = toys.net("max_pool")
-    states = [
-        steps_of(model, draw=draw, seed=seed, prefix=prefix)[-1].state
-        for draw, seed, prefix in [(0, 0, "nested"), (1, 0, "nested"), (0, 1, "nested"), (0, 0, "fresh")]
-    ]
-    for number, state in enumerate(states):
-        for other in states[:number]:
-            assert not any(torch.isclose(state[name], other[name]).any() for name in state)
-    again = steps_of(model)[-1].state
-    assert same_tensors(states[0], again, list(again))
-
-
-def test_a_unit_gets_the_same_numbers_in_every_order_and_under_every_law():
-    model = toys.net("max_pool")
-    units = units_of(model, IMAGES)
-    backwards = dict(reversed(units.items()))
-    downwards = list(cascade(model, units, law_of(), 3))[-1].state
-    upwards = list(cascade(model, backwards, law_of(), 3))[-1].state
-    assert same_tensors(downwards, upwards, list(downwards))
-    ten_times = list(cascade(model, units, law_of(0.1), 3))[-1].state
-    assert all(torch.allclose(ten_times[name], 10 * downwards[name], rtol=1e-12) for name in downwards)
-
-
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**40), draw=st.integers(0, 10**6))
-def test_every_seed_and_draw_changes_all_of_a_unit_within_the_cut(seed, draw):
-    model = toys.net("mlp")
-    for step in steps_of(model, draw=draw, seed=seed):
-        values = torch.cat([step.state[f"{step.unit}.{kind}"].flatten() for kind in ("weight", "bias")])
-        assert len(values.unique()) == len(values) and values.abs().max() <= 0.02
-
-
-def test_taking_steps_leaves_the_model_as_it_was():
-    model = toys.net("residual").train()
-    before = copy.deepcopy(model.state_dict())
-    steps_of(model)
-    assert model.training and same_tensors(model.state_dict(), before, list(before))
-
-
-def test_buffer_that_no_rule_covers_is_refused():
-    model = toys.net("mlp")
-    model[1].register_buffer("scale", torch.ones(1, dtype=torch.float64))
-    with pytest.raises(StudyError, match=r"1\.scale"):
-        reinitialised(model, ("1",), law_of(), torch.Generator())
-
-
-def test_unknown_prefix_and_law_are_refused():
-    model = toys.net("mlp")
-    with pytest.raises(StudyError, match="nested, fresh"):
-        steps_of(model, prefix="nestled")
-    with pytest.raises(StudyError, match="'tn' is not known"):
-        law_named("tn", model)
-    with pytest.raises(StudyError, match="own_law"):
-        law_named("own", model)
-
-
-# ---------------------------------------------------------------- the manifest
-
-
-def test_manifest_proves_what_changed():
-    model = models.build("cnn", torch.Generator().manual_seed(0))
-    units = units_of(model, torch.zeros(1, 1, 28, 28))
-    steps = list(cascade(model, units, law_named("tn(0.01)", model), 0))
-    table = manifest(model, units, steps)
-    assert len(table) == 5 * 4 and table["numbers"].groupby(table["step"]).sum().eq(3_274_634).all()
-    order = list(reversed(units))
-    intact = table[table["step"] == 0].set_index("unit")
-    for row in table.itertuples():
-        randomised = order.index(row.unit) < row.step
-        assert row.changed == (1.0 if randomised else 0.0)
-        assert (row.digest == intact.loc[row.unit, "digest"]) == (not randomised)
-        if randomised:
-            assert row.std == pytest.approx(0.8796 * 0.01, rel=0.1 if row.unit == "conv1" else 0.03)
-
-
-def test_manifest_tells_a_cascade_that_did_nothing():
-    """The fault behind Guided Backprop's fame may have been a copy that never got the new weights."""
-    model = toys.net("mlp")
-    units = units_of(model, IMAGES)
-    table = manifest(model, units, [Step(0, 1, "5", model.state_dict())])
-    assert (table["changed"] == 0).all() and table.groupby("unit")["digest"].nunique().eq(1).all()
-    table = manifest(model, units, cascade(model, units, trained_law, 0))
-    assert (table["changed"] == 0).all()
 
 
 # ---------------------------------------------------------------- scores: known answers
@@ -265,7 +107,8 @@ def test_scores_are_those_of_maps_made_by_hand():
         broken.load_state_dict(step.state)
         for number, (image, target) in enumerate(zip(IMAGES, TARGETS.tolist(), strict=True)):
             before, after = (toys.plain_guided_backprop(net, image, target) for net in (model, broken))
-            row = scores[(scores["step"] == step.step) & (scores["image"] == number)].set_index("metric")["value"]
+            chosen = (scores["step"] == step.step) & (scores["image"] == number) & (scores["against"] == "original")
+            row = scores[chosen].set_index("metric")["value"]
             inside = (image != 0).any(0).flatten().numpy()
             for reduce, suffix in ((lambda m: m.abs().sum(0), "_abs"), (lambda m: m.sum(0), "")):
                 a, b = (reduce(each).flatten().numpy() for each in (before, after))
@@ -279,8 +122,14 @@ def test_intact_model_is_compared_with_itself_another_image_and_other_noise():
     intact = scores[scores["step"] == 0]
     assert (intact["draw"] == -1).all() and (intact["level"] == "none").all()
     found = intact.groupby(["method", "against"]).size().unstack(fill_value=0)
-    assert found.loc["gradient"].to_dict() == {"null_other_image": 15, "original": 15, "self": 0}
-    assert found.loc["smoothgrad(samples=4)"].to_dict() == {"null_other_image": 15, "original": 15, "self": 15}
+    assert found.loc["gradient"].to_dict() == {
+        "edge": 6,
+        "input": 6,
+        "null_other_image": 15,
+        "original": 15,
+        "self": 0,
+    }
+    assert found.loc["smoothgrad(samples=4)", "self"] == 15
     assert np.allclose(values(intact, "smoothgrad(samples=4)"), 1.0)
     own, other = (values(intact, "smoothgrad(samples=4)", against=each) for each in ("self", "null_other_image"))
     assert (own < 1 - 1e-6).all() and own.mean() > other.mean()
@@ -288,7 +137,7 @@ def test_intact_model_is_compared_with_itself_another_image_and_other_noise():
 
 def test_table_crosses_every_draw_with_every_image_step_method_and_metric():
     scores = scores_of(toys.net("max_pool"), ["gradient", "edge"], draws=3, image_ids=[7, 3, 11])
-    broken = scores[scores["step"] > 0]
+    broken = scores[(scores["step"] > 0) & (scores["against"] == "original")]
     assert len(broken) == 3 * 3 * 3 * 2 * 5
     assert not broken.duplicated(["step", "draw", "image", "method", "metric"]).any()
     assert set(scores["image"]) == {7, 3, 11} and (scores["intervention"] == "cascade").all()
@@ -304,6 +153,129 @@ def test_constant_maps_are_counted_as_nan():
     intact = scores[(scores["step"] == 0) & (scores["against"] == "original")]
     assert intact["value"].isna().all(), "all weights negative: GradCAM is 0 everywhere"
     assert len(scores[scores["against"] == "original"]) == 5 * 3 * (1 + 2 * 3)
+
+
+# ---------------------------------------------------------------- orders, settings, and the fault shown on purpose
+
+
+def column(scores, intervention, step, method="gradient", metric="spearman_abs", against="original"):
+    chosen = scores[(scores["intervention"] == intervention) & (scores["step"] == step)]
+    return values(chosen, method, metric, against)
+
+
+def test_orders_share_the_states_that_they_reach_by_other_ways():
+    """Alone at the top is the cascade's first step, alone at the bottom the reverse one's, and all is all."""
+    scores = scores_of(toys.net("max_pool"), ["gradient", "gradcam"], orders=ORDERS)
+    for method in ("gradient", "gradcam"):
+        pairs = [
+            (("independent", 1), ("cascade", 1)),
+            (("independent", 3), ("reverse", 1)),
+            (("reverse", 3), ("cascade", 3)),
+        ]
+        for one, other in pairs:
+            assert np.array_equal(column(scores, *one, method), column(scores, *other, method), equal_nan=True)
+    assert not np.allclose(column(scores, "independent", 2), column(scores, "cascade", 2))
+    reached = (
+        scores[scores["step"] > 0]
+        .drop_duplicates(["intervention", "step"])
+        .set_index(["intervention", "step"])["level"]
+    )
+    assert list(reached["cascade"]) == list(reached["independent"]) == ["6", "3", "0"]
+    assert list(reached["reverse"]) == ["0", "3", "6"]
+
+
+@pytest.mark.parametrize("order", ["reverse", "independent"])
+def test_scores_of_an_order_are_those_of_maps_made_by_hand(order):
+    model = toys.net("max_pool")
+    scores = scores_of(model, ["guided_backprop"], draws=1, seed=5, orders=["cascade", order])
+    broken = copy.deepcopy(model)
+    for step in steps_of(model, seed=5, order=order):
+        broken.load_state_dict(step.state)
+        found = column(scores, order, step.step, "guided_backprop")
+        for number, (image, target) in enumerate(zip(IMAGES, TARGETS.tolist(), strict=True)):
+            maps = (toys.plain_guided_backprop(net, image, target).abs().sum(0).flatten() for net in (model, broken))
+            assert found[number] == pytest.approx(spearmanr(*maps).statistic, abs=1e-6)
+
+
+def test_sweep_names_one_departure_at_a_time():
+    settings = sweep(init=["tn(0.01)", "own"], prefix="nested", target=["label", "current", "original"])
+    assert list(settings) == ["cascade", "cascade(init=own)", "cascade(target=current)", "cascade(target=original)"]
+    assert settings["cascade"].target == "label" and settings["cascade(init=own)"].target == "label"
+    assert settings["cascade(target=current)"].init == "tn(0.01)"
+    for words in ([], ["own", "own"]):
+        with pytest.raises(StudyError, match="init"):
+            sweep(init=words)
+
+
+def test_a_swept_setting_scores_as_it_does_as_the_main_one():
+    model = toys.net("max_pool")
+    labels = torch.tensor([1, 1, 3])
+    both = {"labels": labels, "draws": 1}
+    lists = {"init": ["tn(0.01)", "tn(0.1)"], "prefix": ["nested", "fresh"], "target": ["original", "current", "label"]}
+    swept = scores_of(model, ["gradient", "edge"], sweep_methods=["gradient"], **lists, **both)
+    for field, words in lists.items():
+        for word in words[1:]:
+            alone = scores_of(model, ["gradient"], **{field: word}, **both)
+            for step in (1, 2, 3):
+                found, expected = column(swept, f"cascade({field}={word})", step), column(alone, "cascade", step)
+                assert np.array_equal(found, expected, equal_nan=True)
+    assert set(swept[swept["intervention"] != "cascade"]["method"]) == {"gradient"}
+    unswept = scores_of(model, ["gradient", "edge"], **lists, **both)
+    assert set(unswept["intervention"]) == {"cascade"}, "without sweep methods nothing is swept"
+
+
+def test_explained_class_follows_the_rule():
+    model, labels = toys.net("max_pool"), torch.tensor([2, 2, 2])
+    scores = scores_of(
+        model, ["gradient"], labels=labels, target=["original", "label", "current"], sweep_methods=["gradient"], draws=1
+    )
+
+    def explained(intervention, step):
+        chosen = scores[(scores["intervention"] == intervention) & (scores["step"] == step)]
+        return chosen.drop_duplicates("image").sort_values("image")["target"].tolist()
+
+    assert explained("cascade", 3) == TARGETS.tolist() and explained("cascade(target=label)", 3) == [2, 2, 2]
+    broken = copy.deepcopy(model)
+    for step in steps_of(model):
+        broken.load_state_dict(step.state)
+        assert explained("cascade(target=current)", step.step) == broken(IMAGES).argmax(1).tolist()
+
+
+def test_costly_methods_run_in_the_main_cascade_alone():
+    scores = scores_of(
+        toys.net("max_pool"), ["gradient"], costly=["input"], orders=ORDERS, init=["kaiming", "tn(0.1)"],
+        sweep_methods=["gradient"], draws=1,
+    )  # fmt: skip
+    assert set(scores[scores["method"] == "input"]["intervention"]) == {"cascade"}
+    assert set(scores["intervention"]) == {*ORDERS, "cascade(init=tn(0.1))"}
+
+
+def test_stale_copy_gives_a_map_that_never_changes_and_a_fresh_one_does_not():
+    """A1's "entirely invariant" Guided Backprop, by the most ordinary of faults."""
+    scores = scores_of(toys.net("max_pool"), ["guided_backprop"], stale=["guided_backprop"])
+    stale = scores[(scores["intervention"] == "cascade(weights=stale)") & (scores["metric"] == "spearman_abs")]
+    assert len(stale) == 2 * 3 * 3 and np.allclose(stale["value"], 1.0, rtol=0, atol=1e-12)
+    assert (column(scores, "cascade", 3, "guided_backprop") < 0.99).all()
+
+
+def test_guard_refuses_the_stale_copy():
+    """The logits that the library compares before it uses a map are those of the net that is to be explained."""
+    model = toys.net("max_pool")
+    randomized = copy.deepcopy(model)
+    randomized.load_state_dict(steps_of(model)[0].state)
+    with pytest.raises(StudyError, match="other logits"):
+        modified_gradient(model, IMAGES, lambda logits: logits[:, 0], ReLURule(True), randomized(IMAGES))
+
+
+def test_words_that_do_not_fit_together_are_refused():
+    model = toys.net("mlp")
+    for options in (
+        {"orders": ["reverse"]}, {"orders": ["cascade", "cascade"]}, {"orders": ["cascade", "sideways"]},
+        {"target": "label"}, {"target": "best"}, {"bn": "keep"}, {"init": "own"}, {"prefix": ["nested", "nested"]},
+        {"sweep_methods": ["edge"]}, {"stale": ["guided_backprop"]}, {"costly": ["gradient"]},
+    ):  # fmt: skip
+        with pytest.raises(StudyError):
+            scores_of(model, ["gradient"], **options)
 
 
 # ---------------------------------------------------------------- scores: what they must not depend on
@@ -383,14 +355,16 @@ def test_users_model_is_bit_identical_afterwards(training):
 
 def test_gallery_maps_are_those_of_the_oracles_at_every_step():
     model = toys.net("max_pool")
-    maps = randomization_maps(model, IMAGES, TARGETS, ["guided_backprop", "input"], seed=5)
-    assert maps["guided_backprop"].shape == (4, 3, 6, 6)
+    maps = randomization_maps(model, IMAGES, TARGETS, ["guided_backprop", "input"], orders=ORDERS, seed=5)
+    assert maps["guided_backprop"].shape == (3, 4, 3, 6, 6)
     broken = copy.deepcopy(model)
-    for number, state in enumerate([model.state_dict(), *(step.state for step in steps_of(model, seed=5))]):
-        broken.load_state_dict(state)
-        expected = toys.plain_guided_backprop(broken, IMAGES[1], 1).sum(0)
-        assert torch.allclose(maps["guided_backprop"][number, 1], expected, rtol=1e-9, atol=1e-30)
-        assert torch.equal(maps["input"][number], IMAGES.sum(1))
+    for place, order in enumerate(ORDERS):
+        states = [model.state_dict(), *(step.state for step in steps_of(model, seed=5, order=order))]
+        for number, state in enumerate(states):
+            broken.load_state_dict(state)
+            expected = toys.plain_guided_backprop(broken, IMAGES[1], 1).sum(0)
+            assert torch.allclose(maps["guided_backprop"][place, number, 1], expected, rtol=1e-9, atol=1e-30)
+            assert torch.equal(maps["input"][place, number], IMAGES.sum(1))
 
 
 def test_explained_classes_are_the_largest_logits_in_evaluation_mode(any_net):
@@ -400,14 +374,14 @@ def test_explained_classes_are_the_largest_logits_in_evaluation_mode(any_net):
 
 
 def test_lengths_that_do_not_agree_are_refused():
-    for options in ({"targets": TARGETS[:2]}, {"image_ids": [0, 1]}):
+    for options in ({"targets": TARGETS[:2]}, {"image_ids": [0, 1]}, {"labels": TARGETS[:1]}):
         with pytest.raises(StudyError, match="3 images"):
             scores_of(toys.net("mlp"), ["gradient"], **options)
 
 
 def test_method_that_is_not_defined_for_the_model_is_refused_before_any_draw(monkeypatch):
     """One clear sentence in the first seconds, not a traceback after an hour."""
-    monkeypatch.setattr("lib.randomization.cascade", lambda *_: pytest.fail("the cascade began"))
+    monkeypatch.setattr("lib.randomization.steps", lambda *_, **__: pytest.fail("the cascade began"))
     gelu = nn.Sequential(nn.Flatten(), nn.Linear(72, 8), nn.GELU(), nn.Linear(8, 4)).double()
     for model, methods in (
         (gelu, ["gradient", "guided_backprop"]),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
+import lzma
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -39,7 +39,7 @@ def report(tmp_path):
     (folder / "index.html").write_text(render_notebook(book, results, {"seconds": 3}, Navigation()))
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "run.json").write_text("{}")
-    (folder / "scores.csv.gz").write_bytes(gzip.compress(CSV))
+    (folder / "scores.csv.xz").write_bytes(lzma.compress(CSV))
     index = """<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'none'">"""
     (tmp_path / "reports/quick/index.html").write_text(index + '<a href="01_a/x/index.html#curves">x</a>')
     return folder
@@ -133,9 +133,9 @@ def test_size_failure_and_files_are_checked(report):
 
 
 def test_scores_must_be_those_of_the_results(report):
-    (report / "scores.csv.gz").write_bytes(gzip.compress(CSV + b"cnn,spearman,0.6\n"))
+    (report / "scores.csv.xz").write_bytes(lzma.compress(CSV + b"cnn,spearman,0.6\n"))
     assert any("digest" in problem for problem in check_report(report))
-    (report / "scores.csv.gz").write_bytes(gzip.compress(CSV)[:-12])
+    (report / "scores.csv.xz").write_bytes(lzma.compress(CSV)[:-12])
     assert any("damaged" in problem for problem in check_report(report))
     (report / "results.json").write_text("{")
     assert any("results.json cannot be read" in problem for problem in check_report(report))
@@ -143,14 +143,14 @@ def test_scores_must_be_those_of_the_results(report):
 
 def test_a_preset_is_the_sum_of_its_reports(report, tmp_path):
     assert check_preset("quick", tmp_path) == []
-    (report / "scores.csv.gz").unlink()
+    (report / "scores.csv.xz").unlink()
     with (tmp_path / "reports/quick/index.html").open("a") as file:
         file.write('<a href="03_c/z/index.html">z</a>')
     failed = tmp_path / "reports/quick/02_b/y"
     failed.mkdir(parents=True)
     (failed / "failed.html").write_text("no")
     problems = check_preset("quick", tmp_path)
-    assert "quick/01_a/x: scores.csv.gz is missing" in problems
+    assert "quick/01_a/x: scores.csv.xz is missing" in problems
     assert "quick/02_b/y: index.html is missing" in problems
     assert "quick/index.html: the link to 03_c/z/index.html leads nowhere" in problems
 

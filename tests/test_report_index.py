@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import sys
 import types
 
@@ -28,7 +28,7 @@ def put_run(root, study, variant, preset="quick", claims=(), rows="cnn,mnist,,sp
     }
     (folder / "results.json").write_text(json.dumps(results))
     (folder / "run.json").write_text(json.dumps({"started": "2026-11-22T10:00:00", "seconds": 65, **about}))
-    (folder / "scores.csv.gz").write_bytes(gzip.compress((HEAD + rows).encode(), mtime=0))
+    (folder / "scores.csv.xz").write_bytes(lzma.compress((HEAD + rows).encode()))
     (folder / "index.html").write_text("report")
     return folder
 

@@ -231,7 +231,7 @@ def test_provenance_tells_everything_and_how_to_run_it_again():
     again = "papermill notebooks/01_model_randomization.ipynb out.ipynb"
     assert f"{again} -f params/quick/01_model_randomization/cnn-mnist-5k.yml" in text
     hrefs = {a["href"] for a in Outline(render()).attributes("a")}
-    assert {"results.json", "scores.csv.gz", "run.json"} <= hrefs
+    assert {"results.json", "scores.csv.xz", "run.json"} <= hrefs
 
 
 def test_a_run_by_hand_has_little_to_say_and_still_renders():

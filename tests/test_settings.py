@@ -92,7 +92,7 @@ def test_git_hides_nothing_of_the_library():
         ("reports/quick/index.html", True),
         ("reports/scratch/01/index.html", True),
         ("reports/paper/index.html", False),
-        ("reports/paper/01_x/a/scores.csv.gz", False),
+        ("reports/paper/01_x/a/scores.csv.xz", False),
         ("reports/paper/01_x/.a.tmp-host-12/index.html", True),
         (".cache/models/x", True),
         ("data/mnist/x", True),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import hashlib
 import importlib
 import json
 import linecache
+import lzma
 import shutil
 import sys
 
@@ -103,7 +103,7 @@ def test_all_cells_run_again_give_the_same_bytes(script_run, tmp_path, monkeypat
     monkeypatch.setenv("SALIENCY_VARIANT", PARAMS.stem)
     torch.manual_seed(12)
     run_script(NAME, PARAMS, tmp_path / "out", namespace)
-    for name in ("scores.csv.gz", "results.json", "maps.npz"):
+    for name in ("scores.csv.xz", "results.json", "maps.npz"):
         assert (tmp_path / "out" / name).read_bytes() == (first_run / name).read_bytes(), name
     assert (tmp_path / "out" / "run.json").read_bytes() != (first_run / "run.json").read_bytes()
     assert list(work.iterdir()) == []
@@ -120,8 +120,8 @@ def test_what_is_saved_is_complete_and_true(first_run):
     assert results["title"] == "Does the map change when the model is destroyed?"
     expected = {name: value for name, value in all_values().items() if name not in ("out", "data_dir")}
     assert results["params"] == expected
-    packed = (first_run / "scores.csv.gz").read_bytes()
-    assert results["digest"] == hashlib.sha256(gzip.decompress(packed)).hexdigest()
+    packed = (first_run / "scores.csv.xz").read_bytes()
+    assert results["digest"] == hashlib.sha256(lzma.decompress(packed)).hexdigest()
     assert results["key"] == results["made_of"]["scores"]["key"] != results["made_of"]["maps"]["key"]
     assert {claim["id"] for claim in results["claims"]} >= {"A-01", "A-10", "A-12", "A-20"}
 
@@ -203,7 +203,7 @@ def ask(tmp_path, kind="scores", **changes):
 
 def test_a_published_report_whose_key_fits_is_used(published, no_compute, tmp_path):
     found = ask(tmp_path)
-    pd.testing.assert_frame_equal(found, read_scores(published / "scores.csv.gz"))
+    pd.testing.assert_frame_equal(found, read_scores(published / "scores.csv.xz"))
     assert ask(tmp_path, "maps")["gradient"].shape == (5, 1, 28, 28)
 
 
@@ -254,17 +254,17 @@ def flip_a_byte(path, at=0.5):
 
 
 def another_table(path):
-    text = gzip.decompress(path.read_bytes()).decode().replace("0.9", "0.8", 1)
-    path.write_bytes(gzip.compress(text.encode(), mtime=0))
+    text = lzma.decompress(path.read_bytes()).decode().replace("0.9", "0.8", 1)
+    path.write_bytes(lzma.compress(text.encode()))
 
 
 DAMAGE = {
-    "table flipped": ("scores", lambda folder: flip_a_byte(folder / "scores.csv.gz")),
-    "head of the table flipped": ("scores", lambda folder: flip_a_byte(folder / "scores.csv.gz", 10.5 / 4000)),
-    "table cut": ("scores", lambda folder: (folder / "scores.csv.gz").write_bytes(b"\x1f\x8b\x08\x00")),
-    "table empty": ("scores", lambda folder: (folder / "scores.csv.gz").write_bytes(b"")),
-    "table of other numbers": ("scores", lambda folder: another_table(folder / "scores.csv.gz")),
-    "table lost": ("scores", lambda folder: (folder / "scores.csv.gz").unlink()),
+    "table flipped": ("scores", lambda folder: flip_a_byte(folder / "scores.csv.xz")),
+    "head of the table flipped": ("scores", lambda folder: flip_a_byte(folder / "scores.csv.xz", 10.5 / 4000)),
+    "table cut": ("scores", lambda folder: (folder / "scores.csv.xz").write_bytes(b"\x1f\x8b\x08\x00")),
+    "table empty": ("scores", lambda folder: (folder / "scores.csv.xz").write_bytes(b"")),
+    "table of other numbers": ("scores", lambda folder: another_table(folder / "scores.csv.xz")),
+    "table lost": ("scores", lambda folder: (folder / "scores.csv.xz").unlink()),
     "results cut": ("scores", lambda folder: (folder / "results.json").write_text('{"study": "01')),
     "run lost": ("scores", lambda folder: (folder / "run.json").unlink()),
     "maps flipped": ("maps", lambda folder: flip_a_byte(folder / "maps.npz")),

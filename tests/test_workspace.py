@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import oracles
 import pytest
 import torch
 import toys
@@ -30,7 +31,7 @@ def test_mean_gradient_equals_the_plain_mean(any_net):
     points = images + torch.randn((count, *images.shape), generator=generator, dtype=torch.float64)
     found = workspace_of(model, images).mean_gradient(lambda part: points[part], count)
     for number, target in enumerate(targets.tolist()):
-        plain = sum(toys.plain_gradient(model, point[number], target) for point in points) / count
+        plain = sum(oracles.plain_gradient(model, point[number], target) for point in points) / count
         assert (found[number] - plain).abs().max() <= 1e-10 * plain.abs().max()
 
 
@@ -59,7 +60,7 @@ def test_mean_gradient_follows_the_weights_after_they_change():
     Workspace(model, images, TARGETS, noise).mean_gradient(lambda part: points[part], 4)
     model.load_state_dict(toys.net("max_pool", seed=8).state_dict())
     found = Workspace(model, images, TARGETS, noise).mean_gradient(lambda part: points[part], 4)
-    plain = sum(toys.plain_gradient(model, point[1], 1) for point in points) / 4
+    plain = sum(oracles.plain_gradient(model, point[1], 1) for point in points) / 4
     assert torch.allclose(found[1], plain, rtol=0, atol=1e-11)
 
 
@@ -102,7 +103,7 @@ def test_without_a_single_linear_door_the_plain_way_is_taken_and_right(form):
     assert first_layer(model, images) is None
     points = images + 0.7 * torch.arange(1.0, 5.0).view(-1, 1, 1, 1, 1)
     found = workspace_of(model, images).mean_gradient(lambda part: points[part], 4)
-    plain = sum(toys.plain_gradient(model, point[1], 1) for point in points) / 4
+    plain = sum(oracles.plain_gradient(model, point[1], 1) for point in points) / 4
     assert (found[1] - plain).abs().max() <= 1e-10 * plain.abs().max()
 
 
@@ -145,10 +146,10 @@ def test_gradient_logits_and_layer_equal_plain_ones(any_net):
     workspace = workspace_of(model, images)
     assert torch.allclose(workspace.logits, model(images).detach(), rtol=0, atol=1e-12)
     for number, target in enumerate(targets.tolist()):
-        plain = toys.plain_gradient(model, images[number], target)
+        plain = oracles.plain_gradient(model, images[number], target)
         assert torch.allclose(workspace.gradient[number], plain, rtol=0, atol=1e-11)
         if name not in ("linear", "mlp"):
-            value, signal = toys.activation_and_gradient(model, images[number], target, model.gradcam_layer)
+            value, signal = oracles.activation_and_gradient(model, images[number], target, model.gradcam_layer)
             found = workspace.layer(model.gradcam_layer)
             assert torch.allclose(found[0][number], value, rtol=0, atol=1e-11)
             assert torch.allclose(found[1][number], signal, rtol=0, atol=1e-11)
@@ -159,10 +160,32 @@ def test_shared_parts_are_computed_once():
     calls = []
     model.register_forward_hook(lambda *_: calls.append(1))
     workspace = Workspace(model, toys.images(3), TARGETS, Noise([0, 1, 2], (2, 6, 6), 0))
-    for written in ("gradient", "gradient_x_input", "guided_backprop", "gradcam", "guided_gradcam", "gradient"):
+    each = ("gradient", "gradient_x_input", "guided_backprop", "deconvnet", "gradcam", "guided_gradcam", "gradient")
+    for written in (*each, "deconvnet"):
         attributions.method(written)(workspace)
-    # One plain pass, one guided pass, one pass for GradCAM's layer.
-    assert len(calls) == 3
+    # One plain pass, one guided pass, one of DeconvNet, one for GradCAM's layer.
+    assert len(calls) == 4
+
+
+def test_memo_is_looked_into_without_computing():
+    workspace = workspace_of(toys.net("mlp"), toys.images(3))
+    assert workspace.remembered("a part") is None
+    workspace.once("a part", lambda: 3)
+    assert workspace.remembered("a part") == 3 and workspace.once("a part", lambda: 4) == 3
+
+
+def test_workspace_of_copies_explains_the_classes_of_the_originals(any_net):
+    _, model, images, targets = any_net
+    references = {"mean": images.mean(0)}
+    original = Workspace(model, images, targets, Noise([0, 1, 2], images.shape[1:], 0), "draw 1", references)
+    copies = torch.stack([images, 2 * images])
+    found = original.of_copies(copies)
+    assert found.references == references and found.state == "draw 1"
+    gradient = found.gradient.unflatten(0, (2, 3))
+    for number, target in enumerate(targets.tolist()):
+        for copy in range(2):
+            plain = oracles.plain_gradient(model, copies[copy, number], target)
+            assert torch.allclose(gradient[copy, number], plain, rtol=0, atol=1e-11)
 
 
 def test_working_copy_is_another_model_in_evaluation_mode_with_frozen_parameters():

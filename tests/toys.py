@@ -1,4 +1,4 @@
-"""Tiny nets in float64 and slow, plain oracles; nothing here uses the library's own computations.
+"""Tiny nets in float64, and for each method a slow, plain oracle; nothing here uses the library's own computations.
 
 Every net has random biases, gammas, betas and running statistics: with the zero biases of many initialisers
 several methods coincide and hide each other's faults.
@@ -13,7 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from scipy import ndimage
+from oracles import (
+    of_noisy_copies,
+    plain_deconvnet,
+    plain_edge,
+    plain_gradcam,
+    plain_gradient,
+    plain_guided_backprop,
+    plain_integrated_gradients,
+    plain_smoothgrad,
+    plain_vargrad,
+    variance,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -174,102 +185,12 @@ def images(count: int, name: str = "", seed: int = 1) -> Tensor:
     return values * (6.0 if name == "relu6" else 1.0)
 
 
-# ---------------------------------------------------------------- slow, plain oracles, one image at a time
-
-
-def plain_gradient(model: nn.Module, x: Tensor, target: int) -> Tensor:
-    x = x.clone().requires_grad_(True)
-    return torch.autograd.grad(model(x[None])[0, target], x)[0]
-
-
-def nodes(output: Tensor) -> list:
-    """All autograd nodes behind a tensor."""
-    found, waiting = [], [output.grad_fn]
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in found:
-            found.append(node)
-            waiting.extend(parent for parent, _ in node.next_functions)
-    return found
-
-
-def node_hook_guided_backprop(model: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor, int]:
-    """Guided Backprop of a batch by clamping the signal before each ReLU node of the plain graph; maps and calls.
-
-    The nodes are those of the untouched forward pass, so functional, in-place and reused ReLUs are all found, and a
-    skip connection beside a ReLU stays unclamped.
-    """
-    x = x.clone().requires_grad_(True)
-    logits = model(x)
-    rectifiers = [node for node in nodes(logits) if node.name() in ("ReluBackward0", "HardtanhBackward0")]
-    for node in rectifiers:
-        node.register_prehook(lambda signals: tuple(signal.clamp(min=0) for signal in signals))
-    picked = logits.gather(1, targets.unsqueeze(1)).sum()
-    return torch.autograd.grad(picked, x)[0], len(rectifiers)
-
-
-def plain_guided_backprop(model: nn.Module, x: Tensor, target: int) -> Tensor:
-    return node_hook_guided_backprop(model, x[None], torch.tensor([target]))[0][0]
-
-
-def plain_integrated_gradients(model: nn.Module, x: Tensor, target: int, steps: int) -> Tensor:
-    total = sum(plain_gradient(model, x * (i - 0.5) / steps, target) for i in range(1, steps + 1))
-    return x * total / steps
-
-
-def plain_smoothgrad(model: nn.Module, x: Tensor, target: int, noise: Tensor, level: float = 0.15) -> Tensor:
-    sigma = level * (x.max() - x.min())
-    return sum(plain_gradient(model, x + sigma * each, target) for each in noise) / len(noise)
-
-
-def activation_and_gradient(model: nn.Module, x: Tensor, target: int, layer: str) -> tuple[Tensor, Tensor]:
-    """A layer's output (K, h, w) and the gradient there, by finite code: record the value, then a tensor hook."""
-    kept: dict[str, Tensor] = {}
-
-    def record(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-        kept["value"] = output.detach().clone()
-        output.register_hook(lambda gradient: kept.__setitem__("gradient", gradient.clone()))
-        return output.clone()
-
-    handle = dict(model.named_modules())[layer].register_forward_hook(record)
-    x = x[None].clone().requires_grad_(True)
-    model(x)[0, target].backward(inputs=[x])
-    handle.remove()
-    return kept["value"][0], kept["gradient"][0]
-
-
-def bilinear(coarse: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear up-sampling with half-pixel centres and clamped borders, pixel by pixel: (h, w) -> (height, width)."""
-    h, w = coarse.shape
-    fine = torch.zeros(height, width, dtype=coarse.dtype)
-    for i in range(height):
-        for j in range(width):
-            y, x = max((i + 0.5) * h / height - 0.5, 0.0), max((j + 0.5) * w / width - 0.5, 0.0)
-            top, left = int(y), int(x)
-            bottom, right = min(top + 1, h - 1), min(left + 1, w - 1)
-            v, u = y - top, x - left
-            fine[i, j] = (
-                (1 - v) * (1 - u) * coarse[top, left]
-                + (1 - v) * u * coarse[top, right]
-                + v * (1 - u) * coarse[bottom, left]
-                + v * u * coarse[bottom, right]
-            )
-    return fine
-
-
-def plain_gradcam(model: nn.Module, x: Tensor, target: int) -> Tensor:
-    value, gradient = activation_and_gradient(model, x, target, model.gradcam_layer)
-    coarse = torch.zeros(value.shape[1:], dtype=x.dtype)
-    for k in range(len(value)):
-        coarse += gradient[k].mean() * value[k]
-    return bilinear(coarse.clamp(min=0), *x.shape[1:]).expand_as(x)
-
-
-def plain_edge(_model: nn.Module, x: Tensor, _target: int) -> Tensor:
-    """Sobel magnitude scaled as scikit-image does: each derivative is a mean (weights sum to 1), joined by RMS."""
-    grey = x.mean(0).numpy()
-    parts = [ndimage.sobel(grey, axis=axis, mode="reflect") / 4 for axis in (0, 1)]
-    return torch.from_numpy(((parts[0] ** 2 + parts[1] ** 2) / 2) ** 0.5).expand_as(x)
+REFERENCES = {
+    "black": torch.full((2, SIDE, SIDE), -1.0, dtype=torch.float64),
+    "mean": images(50, seed=3).abs().mean(0),
+    "pixelmin": images(5, seed=4).amin(0),
+}
+"""Reference images of integrated gradients, none of them zero."""
 
 
 @dataclass(frozen=True)
@@ -290,9 +211,45 @@ CASES = (
     Case("gradient_x_input", lambda m, x, c, _: x * plain_gradient(m, x, c)),
     Case("integrated_gradients", lambda m, x, c, _: plain_integrated_gradients(m, x, c, 50)),
     Case("integrated_gradients(steps=7)", lambda m, x, c, _: plain_integrated_gradients(m, x, c, 7)),
+    Case(
+        "integrated_gradients(reference=mean)",
+        lambda m, x, c, _: plain_integrated_gradients(m, x, c, 50, REFERENCES["mean"]),
+    ),
+    Case(
+        "integrated_gradients(reference=pixelmin,steps=3)",
+        lambda m, x, c, _: plain_integrated_gradients(m, x, c, 3, REFERENCES["pixelmin"]),
+    ),
+    Case(
+        "integrated_gradients(reference=black,quadrature=linspace,steps=5)",
+        lambda m, x, c, _: plain_integrated_gradients(m, x, c, 5, REFERENCES["black"], ends=True),
+    ),
+    Case(
+        "integrated_gradients(quadrature=linspace,steps=5)",
+        lambda m, x, c, _: plain_integrated_gradients(m, x, c, 5, ends=True),
+    ),
     Case("smoothgrad", lambda m, x, c, noise: plain_smoothgrad(m, x, c, noise(50))),
     Case("smoothgrad(samples=3,noise_level=0.4)", lambda m, x, c, noise: plain_smoothgrad(m, x, c, noise(3), 0.4)),
+    Case(
+        "smoothgrad(of=guided_backprop,samples=3)",
+        lambda m, x, c, noise: of_noisy_copies(lambda copy: plain_guided_backprop(m, copy, c), x, noise(3)).mean(0),
+    ),
+    Case(
+        "ig_smoothgrad(samples=3,steps=4)",
+        lambda m, x, c, noise: of_noisy_copies(
+            lambda copy: plain_integrated_gradients(m, copy, c, 4), x, noise(3)
+        ).mean(0),
+    ),
+    Case("vargrad(samples=5)", lambda m, x, c, noise: plain_vargrad(m, x, c, noise(5))),
+    Case(
+        "vargrad(of=integrated_gradients(reference=mean,steps=3),samples=4,noise_level=0.4)",
+        lambda m, x, c, noise: variance(
+            of_noisy_copies(
+                lambda copy: plain_integrated_gradients(m, copy, c, 3, REFERENCES["mean"]), x, noise(4), 0.4
+            )
+        ),
+    ),
     Case("guided_backprop", lambda m, x, c, _: plain_guided_backprop(m, x, c)),
+    Case("deconvnet", lambda m, x, c, _: plain_deconvnet(m, x, c)),
     Case("gradcam", lambda m, x, c, _: plain_gradcam(m, x, c), ("linear", "mlp")),
     Case(
         "guided_gradcam",

@@ -1,7 +1,8 @@
 """Attribution methods by name.
 
 A method is written as its name, or ``name(argument=value)`` where it departs from the defaults, in params files,
-scores, ledger and figures alike: ``integrated_gradients``, ``smoothgrad(samples=10)``. A dotted path such as
+scores, ledger and figures alike: ``integrated_gradients``, ``smoothgrad(samples=10)``. An argument may be a method
+itself: ``vargrad(of=integrated_gradients(steps=10),samples=25)``. A dotted path such as
 ``mypkg.mymethod:my_attribution`` names a function of your own.
 """
 
@@ -10,20 +11,20 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from lib import compute
-from lib.attributions.base import Method
+from lib.attributions.base import Method, explain
 from lib.attributions.cam import GradCAM, GuidedGradCAM
 from lib.attributions.controls import Edge, Input, Random
 from lib.attributions.custom import Custom
 from lib.attributions.gradients import Gradient, GradientXInput
-from lib.attributions.noise import SmoothGrad
+from lib.attributions.noise import IGSmoothGrad, SmoothGrad, VarGrad
 from lib.attributions.path import IntegratedGradients
-from lib.attributions.rectified import GuidedBackprop
+from lib.attributions.rectified import DeconvNet, GuidedBackprop
 from lib.errors import StudyError
 from lib.workspace import Noise, Workspace, chunks, working_copy
 
@@ -34,7 +35,10 @@ METHODS: dict[str, type[Method]] = {
         GradientXInput,
         IntegratedGradients,
         SmoothGrad,
+        VarGrad,
+        IGSmoothGrad,
         GuidedBackprop,
+        DeconvNet,
         GradCAM,
         GuidedGradCAM,
         Edge,
@@ -43,7 +47,7 @@ METHODS: dict[str, type[Method]] = {
     )
 }
 
-CONTROLS = ("edge", "input", "random")
+CONTROLS = tuple(label for label, cls in METHODS.items() if cls.control)
 """Maps that do not look at the model; they are shown beside the methods and never count as one."""
 
 
@@ -55,20 +59,21 @@ def method(text: str) -> Method:
     StudyError
         If the name or an argument is not known, or an argument has the wrong type.
     """
-    if ":" in text:
-        return Custom.load(text)
     name, opened, arguments = text.partition("(")
+    if ":" in name:
+        return Custom.load(text)
     if name not in METHODS:
         close = difflib.get_close_matches(name, METHODS, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise StudyError(f"The method {name!r} is not known; {hint}choose from {', '.join(METHODS)}.")
-    if opened and (arguments.count(")"), arguments[-1:]) != (1, ")"):
+    pieces = _split(arguments.removesuffix(")"))
+    if pieces is None or (opened and not arguments.endswith(")")):
         raise StudyError(f"The brackets of the method {text!r} do not match; write {name}(argument=value).")
     cls = METHODS[name]
     fields = {field.name: field for field in dataclasses.fields(cls)}
     values = {}
-    for part in filter(None, (piece.strip() for piece in arguments.removesuffix(")").split(","))):
-        argument, _, written = part.partition("=")
+    for part in filter(None, pieces):
+        argument, written = (side.strip() for side in part.partition("=")[::2])
         if argument not in fields:
             known = ", ".join(fields) or "none"
             raise StudyError(f"The method {name} has no argument {argument!r}; it has: {known}.")
@@ -78,8 +83,24 @@ def method(text: str) -> Method:
     return cls(**values)
 
 
+def _split(arguments: str) -> list[str] | None:
+    """Cut arguments at the commas that stand in no inner brackets; None if the brackets do not match."""
+    pieces, depth = [""], 0
+    for letter in arguments:
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return None
+        if letter == "," and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += letter
+    return [piece.strip() for piece in pieces] if depth == 0 else None
+
+
 def _value(written: str, kind: object, where: str) -> object:
     """Read one argument; words need no quotes, also words that look like numbers (layer 4 of an nn.Sequential)."""
+    if str(kind) == "Method":
+        return method(written)
     if str(kind) == "str":
         return written.strip("'\"")
     try:
@@ -93,9 +114,19 @@ def _value(written: str, kind: object, where: str) -> object:
 
 
 def methods(texts: Iterable[str]) -> list[Method]:
-    """Turn written forms into methods, refusing one that is named twice."""
+    """Turn written forms into methods.
+
+    Raises
+    ------
+    StudyError
+        If one is not a method, is named twice, or is written in another way than scores and figures write it.
+    """
+    texts = list(texts)
     found = [method(text) for text in texts]
     names = [each.name for each in found]
+    for text, name in zip(texts, names, strict=True):
+        if text != name:
+            raise StudyError(f"The method {text!r} is called {name!r} in scores and figures; write it so.")
     for name in names:
         if names.count(name) > 1:
             raise StudyError(f"The method {name} stands twice in `methods`; name it once.")
@@ -103,7 +134,12 @@ def methods(texts: Iterable[str]) -> list[Method]:
 
 
 def attribute(
-    model: nn.Module, images: Tensor, targets: Tensor, methods_: Iterable[str], seed: int = 0
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    methods_: Iterable[str],
+    seed: int = 0,
+    references: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Explain one logit per image by several methods.
 
@@ -114,6 +150,7 @@ def attribute(
     targets : (N,) explained classes.
     methods_ : written forms, e.g. ``["gradient", "integrated_gradients"]``.
     seed : of the noise.
+    references : reference images (C, H, W) of integrated gradients by name, e.g. ``{"mean": images.mean(0)}``.
 
     Returns
     -------
@@ -126,7 +163,7 @@ def attribute(
     for part in chunks(images):
         ids = list(range(part.start, part.stop))
         batch, classes = (tensor[part].to(compute.device()) for tensor in (images, targets))
-        workspace = Workspace(working, batch, classes, Noise(ids, tuple(images.shape[1:]), seed))
-        for each in chosen:
-            maps[each.name].append(each(workspace).cpu())
+        noise = Noise(ids, tuple(images.shape[1:]), seed)
+        for name, found in explain(chosen, Workspace(working, batch, classes, noise, references=references)).items():
+            maps[name].append(found.cpu())
     return {name: torch.cat(pieces) for name, pieces in maps.items()}

@@ -19,6 +19,7 @@ class Edge(Method):
     """Sobel magnitude of the mean over channels, copied to the channels."""
 
     label: ClassVar[str] = "edge"
+    control: ClassVar[bool] = True
 
     def __call__(self, workspace: Workspace) -> Tensor:
         grey = workspace.images.mean(1).cpu().numpy()
@@ -31,6 +32,7 @@ class Input(Method):
     """The image itself."""
 
     label: ClassVar[str] = "input"
+    control: ClassVar[bool] = True
 
     def __call__(self, workspace: Workspace) -> Tensor:
         return workspace.images
@@ -41,6 +43,7 @@ class Random(Method):
     """Independent standard normal numbers, drawn anew for every image and every state of the model."""
 
     label: ClassVar[str] = "random"
+    control: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
 
     def __call__(self, workspace: Workspace) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -48,6 +48,11 @@ class Custom(Method):
     def name(self) -> str:
         """The dotted path."""
         return self.path
+
+    @property
+    def made_of(self) -> tuple[Any, ...]:
+        """The class, and the function itself."""
+        return type(self), self.function
 
     def check(self, workspace: Workspace) -> None:
         """Try the function on the workspace and look at the shape of what it gives."""

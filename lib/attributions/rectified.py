@@ -27,3 +27,21 @@ class GuidedBackprop(Method):
 
     def __call__(self, workspace: Workspace) -> Tensor:
         return workspace.guided_backprop
+
+
+@dataclass(frozen=True)
+class DeconvNet(Method):
+    r"""DeconvNet (Zeiler & Fergus 2014).
+
+    At every ReLU the signal R passes as :math:`\mathbb 1[R > 0]\,R`, whatever the ReLU's input was. Without
+    max-pooling the map depends on the explained class only, not on the image. It is signed, as Guided Backprop's.
+    """
+
+    label: ClassVar[str] = "deconvnet"
+
+    def check(self, workspace: Workspace) -> None:
+        """Run one pass with both guards of `lib.backward_rules`."""
+        self(workspace)
+
+    def __call__(self, workspace: Workspace) -> Tensor:
+        return workspace.deconvnet

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
+import lzma
 import re
-import zlib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -130,7 +129,7 @@ def check_report(path: Path) -> list[str]:
     size = len(html.encode())
     if size > MAX_BYTES:
         problems.append(f"index.html has {size / 1e6:.1f} MB, more than {MAX_BYTES / 1e6:.0f} MB")
-    missing = [name for name in ("results.json", "run.json", "scores.csv.gz") if not (folder / name).exists()]
+    missing = [name for name in ("results.json", "run.json", "scores.csv.xz") if not (folder / name).exists()]
     problems += [f"{name} is missing" for name in missing]
     if "results.json" not in missing:
         try:
@@ -138,8 +137,8 @@ def check_report(path: Path) -> list[str]:
         except (OSError, ValueError, TypeError) as error:
             return [*problems, f"results.json cannot be read ({error})"]
         problems += _claim_problems(Page(html), results)
-        if "scores.csv.gz" not in missing:
-            problems += _digest_problems(folder / "scores.csv.gz", results)
+        if "scores.csv.xz" not in missing:
+            problems += _digest_problems(folder / "scores.csv.xz", results)
     if not problems and (damaged := damaged_file(folder)):
         problems.append(f"{damaged} is damaged")
     return problems
@@ -290,12 +289,12 @@ def _claim_problems(page: Page, results: dict[str, Any]) -> Iterator[str]:
 
 def _digest_problems(scores: Path, results: dict[str, Any]) -> Iterator[str]:
     try:
-        digest = hashlib.sha256(gzip.decompress(scores.read_bytes())).hexdigest()
-    except (OSError, EOFError, zlib.error) as error:
-        yield f"scores.csv.gz is damaged ({error})"
+        digest = hashlib.sha256(lzma.decompress(scores.read_bytes())).hexdigest()
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        yield f"scores.csv.xz is damaged ({error})"
         return
     if digest != results.get("digest"):
-        yield "the digest in results.json is not that of scores.csv.gz: one of them is from another run"
+        yield "the digest in results.json is not that of scores.csv.xz: one of them is from another run"
 
 
 def _local_targets(page: Page) -> list[str]:

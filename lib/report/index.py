@@ -78,7 +78,7 @@ def _run(folder: Path) -> Run:
 
 def load_all_scores(runs: list[Run]) -> pd.DataFrame:
     """Read the scores of all runs that have results into one table."""
-    files = [run.folder / "scores.csv.gz" for run in runs if run.results]
+    files = [run.folder / "scores.csv.xz" for run in runs if run.results]
     tables = [read_scores(file) for file in files if file.exists()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

@@ -1,0 +1,215 @@
+"""Some images, the intact model's maps of them, and how the maps of any other state of the model compare."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from lib import compute
+from lib.attributions.base import Method, explain
+from lib.attributions.controls import Edge, Input
+from lib.errors import StudyError
+from lib.similarity import RankedMaps, compare, foreground
+from lib.workspace import Noise, Workspace
+
+UNSIGNED = ("spearman_abs", "spearman_abs_fg")
+"""How a map is compared with the image and its edges, which have no signs of their own."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with the classes to explain and the numbers that name their noise.
+
+    Attributes
+    ----------
+    images : (N, C, H, W).
+    targets : (N,) classes explained under the rule ``original``.
+    labels : (N,) true classes, or None.
+    image_ids : number of each image in its data set.
+    """
+
+    images: Tensor
+    targets: Tensor
+    labels: Tensor | None
+    image_ids: list[int]
+
+    @classmethod
+    def of(
+        cls, images: Tensor, targets: Tensor, labels: Tensor | None = None, image_ids: list[int] | None = None
+    ) -> Examples:
+        """Number the images from 0 unless they have numbers."""
+        return cls(images, targets, labels, list(range(len(images))) if image_ids is None else image_ids)
+
+    def check(self, rules: set[str]) -> None:
+        """Raise `StudyError` unless the lengths agree and every rule has its classes."""
+        lengths = {"images": len(self.images), "targets": len(self.targets), "image_ids": len(self.image_ids)}
+        if self.labels is not None:
+            lengths["labels"] = len(self.labels)
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{length} {name}" for name, length in lengths.items())
+            raise StudyError(f"There are {told}; give as many of each.")
+        if "label" in rules and self.labels is None:
+            raise StudyError("target is 'label', but no labels are given; pass labels=….")
+
+    def part(self, part: slice) -> Examples:
+        """Some of the images, on the device."""
+        to = compute.device()
+        labels = None if self.labels is None else self.labels[part].to(to)
+        return Examples(self.images[part].to(to), self.targets[part].to(to), labels, self.image_ids[part])
+
+    def workspace(
+        self,
+        model: nn.Module,
+        rule: str,
+        seed: int,
+        state: str,
+        purpose: str = "noise",
+        references: Mapping[str, Tensor] | None = None,
+    ) -> Workspace:
+        """The images with the classes that a rule of `lib.randomization.TARGETS` asks for, for one state of a model."""
+        noise = Noise(self.image_ids, tuple(self.images.shape[1:]), seed, purpose)
+        return Workspace(model, self.images, self.classes(model, rule), noise, state, references)
+
+    def classes(self, model: nn.Module, rule: str) -> Tensor:
+        """The class to explain for each image: (N,)."""
+        if rule == "current":
+            with torch.no_grad():
+                return model(self.images).argmax(1)
+        found = self.targets if rule == "original" else self.labels
+        assert found is not None
+        return found
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Similarities of the maps of one state: the classes explained (N,), and (method, against, metric) -> (N,)."""
+
+    targets: Tensor
+    values: dict[tuple[str, str, str], Tensor] = field(default_factory=dict)
+
+    def only(self, methods: Sequence[str], metrics: Sequence[str], against: Sequence[str]) -> Scores:
+        """Keep some of the scores."""
+        kept = {
+            key: value
+            for key, value in self.values.items()
+            if key[0] in methods and key[1] in against and key[2] in metrics
+        }
+        return Scores(self.targets, kept)
+
+    def add(self, method: str, against: str, values: Mapping[str, Tensor]) -> None:
+        """Note the similarities of one method's maps to some others, metric by metric."""
+        self.values.update({(method, against, metric): value for metric, value in values.items()})
+
+
+class Comparison:
+    """Compares the maps of whatever state a working copy is in with those of the state it was in at first.
+
+    Parameters
+    ----------
+    working : loaded with the intact model's weights; the caller loads others into it later.
+    examples : on the device.
+    references : name -> image (C, H, W), for the methods that take one.
+    background : pixel value of an empty pixel; the foreground metrics leave such pixels out.
+    seed : of the noise.
+    """
+
+    def __init__(
+        self,
+        working: nn.Module,
+        examples: Examples,
+        references: Mapping[str, Tensor] | None,
+        background: float,
+        seed: int,
+    ) -> None:
+        self.working = working
+        self.examples = examples
+        self.references = references
+        self.seed = seed
+        self.mask = foreground(examples.images, background)
+        self.stale = copy.deepcopy(working)
+        self.intact: dict[tuple[str, str], RankedMaps] = {}
+        controls = explain([Edge(), Input()], self._workspace("original", "trained"))
+        self.controls = {name: RankedMaps(maps, self.mask) for name, maps in controls.items()}
+
+    def remember(self, rule: str, methods: Sequence[Method]) -> None:
+        """Explain the images by the intact model, for comparison; the working copy must still hold its weights."""
+        missing = [each for each in methods if (rule, each.name) not in self.intact]
+        for name, maps in explain(missing, self._workspace(rule, "trained")).items():
+            self.intact[rule, name] = RankedMaps(maps, self.mask)
+
+    def intact_scores(self, methods: Sequence[Method], rule: str) -> Scores:
+        """Compare the intact model's maps with themselves, with another image's, and with those from other noise."""
+        scores = Scores(self.examples.classes(self.working, rule))
+        stochastic = [each for each in methods if each.stochastic]
+        again = explain(stochastic, self._workspace(rule, "trained", "self"))
+        for name in (each.name for each in methods):
+            maps = self.intact[rule, name]
+            scores.add(name, "original", compare(maps, maps))
+            if len(self.examples.images) > 1:
+                scores.add(name, "null_other_image", compare(maps, maps.of_other_images()))
+            if name in again:
+                scores.add(name, "self", compare(maps, RankedMaps(again[name], self.mask)))
+            self._beside_controls(scores, name, maps)
+        return scores
+
+    def scores(self, methods: Sequence[Method], rule: str, state: str) -> Scores:
+        """Compare the maps of the working copy as it is now with the intact model's, and with image and edges."""
+        workspace = self._workspace(rule, state)
+        scores = Scores(workspace.targets)
+        for name, found in explain(methods, workspace).items():
+            maps = RankedMaps(found, self.mask)
+            scores.add(name, "original", compare(maps, self.intact[rule, name]))
+            self._beside_controls(scores, name, maps)
+        return scores
+
+    def stale_scores(self, methods: Sequence[Method], rule: str) -> Scores:
+        """The fault shown on purpose: explain a copy that was made before the new weights were loaded."""
+        workspace = self.examples.workspace(self.stale, rule, self.seed, "trained", references=self.references)
+        scores = Scores(workspace.targets)
+        for name, found in explain(methods, workspace).items():
+            scores.add(name, "original", compare(RankedMaps(found, self.mask), self.intact[rule, name]))
+        return scores
+
+    def _beside_controls(self, scores: Scores, method: str, maps: RankedMaps) -> None:
+        for against, control in self.controls.items():
+            scores.add(method, against, compare(maps, control, UNSIGNED))
+
+    def _workspace(self, rule: str, state: str, purpose: str = "noise") -> Workspace:
+        return self.examples.workspace(self.working, rule, self.seed, state, purpose, self.references)
+
+
+class Table:
+    """Collects the scores of some images, to become rows."""
+
+    def __init__(self, image_ids: list[int]) -> None:
+        self.image_ids = image_ids
+        self.blocks: list[pd.DataFrame] = []
+
+    def add(self, intervention: str, level: str, step: int, draw: int, scores: Scores) -> None:
+        """Add the scores of one stage."""
+        for (method, against, metric), value in scores.values.items():
+            self.blocks.append(
+                pd.DataFrame(
+                    {
+                        "intervention": intervention,
+                        "level": level,
+                        "step": step,
+                        "draw": draw,
+                        "image": self.image_ids,
+                        "target": scores.targets.tolist(),
+                        "method": method,
+                        "metric": metric,
+                        "against": against,
+                        "value": value.cpu().numpy(),
+                    }
+                )
+            )
+
+    def frame(self) -> pd.DataFrame:
+        """All rows."""
+        return pd.concat(self.blocks, ignore_index=True)

@@ -1,0 +1,139 @@
+"""What all figures share: how methods, metrics and settings are written, and how they look."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib.attributions import CONTROLS
+
+SPOKEN = {
+    "gradient": "Gradient",
+    "smoothgrad": "SmoothGrad",
+    "gradient_x_input": "Gradient ⊙ input",
+    "integrated_gradients": "Integrated gradients",
+    "guided_backprop": "Guided Backprop",
+    "gradcam": "GradCAM",
+    "guided_gradcam": "Guided GradCAM",
+    "deconvnet": "DeconvNet",
+    "vargrad": "VarGrad",
+    "ig_smoothgrad": "IG-SmoothGrad",
+    "vargrad(of=integrated_gradients(steps=10),samples=25)": "VarGrad of IG",
+    "integrated_gradients(reference=black)": "IG, black reference",
+    "integrated_gradients(reference=mean)": "IG, mean reference",
+    "integrated_gradients(reference=pixelmin)": "IG, pixel-minimum reference",
+    "integrated_gradients(quadrature=linspace)": "IG, both ends",
+    "edge": "Edges (control)",
+    "input": "Input (control)",
+    "random": "Random (control)",
+}
+"""How figures write a method; others appear under their own name."""
+
+METRICS = {
+    "spearman_abs": "absolute maps: $\\rho_a$",
+    "spearman": "signed maps: $\\rho$",
+    "spearman_abs_fg": "absolute maps, foreground only",
+    "spearman_fg": "signed maps, foreground only",
+    "sign_agreement_fg": "share of equal signs, foreground",
+}
+
+_COLOURS = [each for each in sns.color_palette("colorblind", 10) if max(each) - min(each) > 0.1]
+"""The palette without its grey, which is left to the controls."""
+
+_MARKERS = "osD^vPX*<>"
+
+_FIXED = tuple(SPOKEN)[: len(_COLOURS)]
+"""The methods of every report: each has a colour of its own, also where others are not shown."""
+
+
+def spoken(method: str) -> str:
+    """A method's name as figures write it; ``smoothgrad(of=gradcam)`` becomes SmoothGrad of GradCAM."""
+    inner = re.fullmatch(r"(\w+)\(of=(\w+)\)", method)
+    if method not in SPOKEN and inner:
+        return f"{spoken(inner[1])} of {spoken(inner[2])}"
+    return SPOKEN.get(method, method)
+
+
+def setting_words(intervention: str) -> str:
+    """How a legend writes an intervention: ``cascade(init=tn(0.1))`` becomes ``init = tn(0.1)``."""
+    words = {"cascade": "main setting", "reverse": "bottom-up", "independent": "one unit at a time"}
+    inner = re.fullmatch(r"\w+\((.+)\)", intervention)
+    return inner[1].replace("=", " = ").replace(",", ", ") if inner else words.get(intervention, intervention)
+
+
+def style(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and line of every method. Controls are grey and dashed.
+
+    The first nine of `SPOKEN` look the same in all figures of all runs; the others take the looks that are free.
+    """
+    free = (slot for slot in itertools.count() if slot >= len(_FIXED) or _FIXED[slot] not in methods)
+    found: dict[str, dict[str, Any]] = {}
+    for method in methods:
+        if method not in CONTROLS:
+            found[method] = _look(_FIXED.index(method) if method in _FIXED else next(free))
+    for method, marker in zip(CONTROLS, "|1x", strict=True):
+        found[method] = {"color": "0.55", "marker": marker, "linestyle": "--"}
+    return found
+
+
+def setting_style(interventions: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour and marker of every intervention; the first, from which the others depart, is nearly black."""
+    main = {"color": "0.15", "marker": "o", "linestyle": "-"}
+    return {each: _look(number) if number else main for number, each in enumerate(interventions)}
+
+
+def _look(slot: int) -> dict[str, Any]:
+    return {
+        "color": _COLOURS[slot % len(_COLOURS)],
+        "marker": _MARKERS[slot % len(_MARKERS)],
+        "linestyle": "-",
+        # Yellow and pink are pale on white.
+        "markeredgecolor": "0.25",
+        "markeredgewidth": 0.6,
+    }
+
+
+def panels(count: int, per_row: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Small multiples with common axes, row by row; tick names below the lowest of each column and at the left.
+
+    Parameters
+    ----------
+    count, per_row : number of panels, at most ``per_row`` beside each other.
+    width, height : of a panel, in inches.
+    """
+    columns = min(count, per_row)
+    rows = -(-count // columns)
+    size = (width * columns, height * rows)
+    figure, grid = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    axes = list(grid.flat)
+    for axis in axes[count:]:
+        axis.remove()
+    for axis in axes[max(count - columns, 0) : count]:
+        axis.tick_params(labelbottom=True)
+    return figure, axes[:count]
+
+
+def legend_below(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
+    """One legend for all panels, below them, each entry once."""
+    entries: dict[str, Artist] = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        entries = dict(zip(labels, handles, strict=True)) | entries
+    figure.tight_layout()
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
+    )

@@ -1,0 +1,140 @@
+"""Slow, plain re-implementations for one image at a time; nothing here uses the library's own computations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from scipy import ndimage
+from torch import Tensor, nn
+
+
+def plain_gradient(model: nn.Module, x: Tensor, target: int) -> Tensor:
+    x = x.clone().requires_grad_(True)
+    return torch.autograd.grad(model(x[None])[0, target], x)[0]
+
+
+def nodes(output: Tensor) -> list:
+    """All autograd nodes behind a tensor."""
+    found, waiting = [], [output.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in found:
+            found.append(node)
+            waiting.extend(parent for parent, _ in node.next_functions)
+    return found
+
+
+def node_hook_guided_backprop(model: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+    """Guided Backprop of a batch by clamping the signal before each ReLU node of the plain graph; maps and calls.
+
+    The nodes are those of the untouched forward pass, so functional, in-place and reused ReLUs are all found, and a
+    skip connection beside a ReLU stays unclamped.
+    """
+    return _hooked(
+        model, x, targets, lambda node: node.register_prehook(lambda signals: tuple(r.clamp(min=0) for r in signals))
+    )
+
+
+def node_hook_deconvnet(model: nn.Module, x: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+    """DeconvNet of a batch: what each ReLU node gives back is thrown away for the clamped signal it was given."""
+    return _hooked(
+        model, x, targets, lambda node: node.register_hook(lambda _, signals: tuple(r.clamp(min=0) for r in signals))
+    )
+
+
+def _hooked(model: nn.Module, x: Tensor, targets: Tensor, put_hook: Callable) -> tuple[Tensor, int]:
+    x = x.clone().requires_grad_(True)
+    logits = model(x)
+    rectifiers = [node for node in nodes(logits) if node.name() in ("ReluBackward0", "HardtanhBackward0")]
+    for node in rectifiers:
+        put_hook(node)
+    picked = logits.gather(1, targets.unsqueeze(1)).sum()
+    return torch.autograd.grad(picked, x)[0], len(rectifiers)
+
+
+def plain_guided_backprop(model: nn.Module, x: Tensor, target: int) -> Tensor:
+    return node_hook_guided_backprop(model, x[None], torch.tensor([target]))[0][0]
+
+
+def plain_deconvnet(model: nn.Module, x: Tensor, target: int) -> Tensor:
+    return node_hook_deconvnet(model, x[None], torch.tensor([target]))[0][0]
+
+
+def plain_integrated_gradients(
+    model: nn.Module, x: Tensor, target: int, steps: int, reference: Tensor | None = None, ends: bool = False
+) -> Tensor:
+    """Nodes in the middle of n equal parts of the path, or from one end of it to the other."""
+    start = torch.zeros_like(x) if reference is None else reference
+    places = [i / (steps - 1) if ends else (i + 0.5) / steps for i in range(steps)]
+    total = sum(plain_gradient(model, (1 - place) * start + place * x, target) for place in places)
+    return (x - start) * total / steps
+
+
+def of_noisy_copies(explain: Callable[[Tensor], Tensor], x: Tensor, noise: Tensor, level: float = 0.15) -> Tensor:
+    """The maps of all noisy copies of one image, stacked."""
+    sigma = level * (x.max() - x.min())
+    return torch.stack([explain(x + sigma * each) for each in noise.to(x)])
+
+
+def plain_smoothgrad(model: nn.Module, x: Tensor, target: int, noise: Tensor, level: float = 0.15) -> Tensor:
+    return of_noisy_copies(lambda copy: plain_gradient(model, copy, target), x, noise, level).mean(0)
+
+
+def variance(maps: Tensor) -> Tensor:
+    """Population variance in two passes."""
+    return (maps - maps.mean(0)).square().mean(0)
+
+
+def plain_vargrad(model: nn.Module, x: Tensor, target: int, noise: Tensor, level: float = 0.15) -> Tensor:
+    return variance(of_noisy_copies(lambda copy: plain_gradient(model, copy, target), x, noise, level))
+
+
+def activation_and_gradient(model: nn.Module, x: Tensor, target: int, layer: str) -> tuple[Tensor, Tensor]:
+    """A layer's output (K, h, w) and the gradient there, by finite code: record the value, then a tensor hook."""
+    kept: dict[str, Tensor] = {}
+
+    def record(_module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
+        kept["value"] = output.detach().clone()
+        output.register_hook(lambda gradient: kept.__setitem__("gradient", gradient.clone()))
+        return output.clone()
+
+    handle = dict(model.named_modules())[layer].register_forward_hook(record)
+    x = x[None].clone().requires_grad_(True)
+    model(x)[0, target].backward(inputs=[x])
+    handle.remove()
+    return kept["value"][0], kept["gradient"][0]
+
+
+def bilinear(coarse: Tensor, height: int, width: int) -> Tensor:
+    """Bilinear up-sampling with half-pixel centres and clamped borders, pixel by pixel: (h, w) -> (height, width)."""
+    h, w = coarse.shape
+    fine = torch.zeros(height, width, dtype=coarse.dtype)
+    for i in range(height):
+        for j in range(width):
+            y, x = max((i + 0.5) * h / height - 0.5, 0.0), max((j + 0.5) * w / width - 0.5, 0.0)
+            top, left = int(y), int(x)
+            bottom, right = min(top + 1, h - 1), min(left + 1, w - 1)
+            v, u = y - top, x - left
+            fine[i, j] = (
+                (1 - v) * (1 - u) * coarse[top, left]
+                + (1 - v) * u * coarse[top, right]
+                + v * (1 - u) * coarse[bottom, left]
+                + v * u * coarse[bottom, right]
+            )
+    return fine
+
+
+def plain_gradcam(model: nn.Module, x: Tensor, target: int) -> Tensor:
+    value, gradient = activation_and_gradient(model, x, target, model.gradcam_layer)
+    coarse = torch.zeros(value.shape[1:], dtype=x.dtype)
+    for k in range(len(value)):
+        coarse += gradient[k].mean() * value[k]
+    return bilinear(coarse.clamp(min=0), *x.shape[1:]).expand_as(x)
+
+
+def plain_edge(_model: nn.Module, x: Tensor, _target: int) -> Tensor:
+    """Sobel magnitude scaled as scikit-image does: each derivative is a mean (weights sum to 1), joined by RMS."""
+    grey = x.mean(0).numpy()
+    parts = [ndimage.sobel(grey, axis=axis, mode="reflect") / 4 for axis in (0, 1)]
+    return torch.from_numpy(((parts[0] ** 2 + parts[1] ** 2) / 2) ** 0.5).expand_as(x)
