@@ -157,7 +157,7 @@ def put(path: Path, content: bytes) -> Path:
 
 
 def execute_here(book, *, cwd, output, log, environment):
-    """Stand in for a Jupyter kernel: run the cells in this process, which has torch and the digits already."""
+    """Stand in for a Jupyter kernel: run the cells in this process, which has torch loaded already."""
     os.environ.update(environment)
     names = {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()):
