@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from lib.errors import StudyError
-from lib.parameters import read_params_file
+from lib.parameters import named_models
 
 PRESET = config.get("preset", "quick")
 REPORT = f"{quote(sys.executable)} -m lib.report"
@@ -33,10 +32,7 @@ PAGES = sorted(path.as_posix() for path in Path("lib/report").rglob("*")
 
 def trained_nets(wildcards):
     """The stamps of the nets a run names in `models: [...]`, as far as we train them."""
-    try:
-        names = read_params_file(Path("params", PRESET, wildcards.study, f"{wildcards.variant}.yml")).get("models", [])
-    except StudyError:
-        return []  # the run itself says what is wrong with its file
+    names = named_models(Path("params", PRESET, wildcards.study, f"{wildcards.variant}.yml"))
     return [f"{STAMPS}/{PRESET}/models/{name}.done" for name in names if name in RECIPES]
 
 

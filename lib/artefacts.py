@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from lib.compute import ROOT
-from lib.errors import StudyError
+from lib.errors import writing
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -72,7 +72,7 @@ def key_of(config: dict[str, Any], parts: Iterable[Any]) -> str:
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
@@ -80,42 +80,47 @@ def write_atomically(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except OSError:
+        finally:
+            # After a success it is not there any more.
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turn a full disk or a read-only folder into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise StudyError(
-            f"{path} could not be written ({error.strerror}); free the disk or choose another folder."
-        ) from error
 
 
 @contextlib.contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Hold an exclusive lock named by a file; the kernel frees it when the process ends, however it ends."""
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        with writing(path, "let SALIENCY_CACHE name another folder"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def replace_folder(temporary: Path, target: Path) -> None:
-    """Put a finished folder in the place of an older one."""
+    """Put a finished folder in the place of an older one, which stays where it is if that fails."""
     retired = target.with_name(f".{target.name}.old-{os.getpid()}")
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
+        # Process ids come again, in containers soon.
+        remove(retired)
         target.rename(retired)
-    temporary.rename(target)
-    shutil.rmtree(retired, ignore_errors=True)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        if retired.exists() and not target.exists():
+            retired.rename(target)
+        raise
+    remove(retired)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder, or a file that stands where a folder should, as far as that is possible."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
@@ -132,14 +137,15 @@ def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         if not intact(folder):
             # The lock is ours, so whatever lies here was left by a process that was killed.
             for leftover in folder.parent.glob(f".{folder.name}.*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+                remove(leftover)
             temporary = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
-            with _writing(temporary):
+            with writing(temporary):
                 temporary.mkdir()
             try:
                 make(temporary)
-                seal(temporary)
-                replace_folder(temporary, folder)
+                with writing(folder):
+                    seal(temporary)
+                    replace_folder(temporary, folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -149,7 +155,7 @@ def discard(kind: str, key: str) -> None:
     """Forget an artefact, so that it is made again."""
     folder = cache_dir() / kind / key[:16]
     with lock(folder.with_name(folder.name + ".lock")):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def seal(folder: Path) -> None:
@@ -169,11 +175,12 @@ def intact(folder: Path) -> bool:
     try:
         lines = (folder / CHECKSUMS).read_text().splitlines()
         sums = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        there = {path.name for path in folder.iterdir()}
     except (OSError, ValueError):
-        sums = {}
-    # A list of sums that was cut short would otherwise vouch for files that it does not name.
+        sums, there = {}, set()
     damaged = [name for name in sums if not _has_sum(folder / name, sums[name])]
-    if not damaged and sums.keys() | {CHECKSUMS} != {path.name for path in folder.iterdir()}:
+    # A list of sums that was cut short would otherwise vouch for files that it does not name.
+    if not damaged and (not sums or sums.keys() | {CHECKSUMS} != there):
         damaged = [CHECKSUMS]
     if damaged:
         print(f"{folder / damaged[0]} is damaged and is made again.", file=sys.stderr)
@@ -181,4 +188,7 @@ def intact(folder: Path) -> bool:
 
 
 def _has_sum(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path.read_bytes()) == digest
+    try:
+        return sha256(path.read_bytes()) == digest
+    except OSError:
+        return False

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
-import shutil
-from collections.abc import Callable
+import socket
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,12 +18,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib.artefacts import cache_dir, lock
+from lib.artefacts import cache_dir, lock, remove, write_atomically
 from lib.compute import ROOT, generator
-from lib.errors import StudyError
+from lib.errors import DISK_FAULTS, StudyError, writing
 
 HELD_OUT = 1000
 """Images of mnist-5k that no net is trained on."""
+PATIENCE = 20.0
+"""Seconds that a download may say nothing."""
 
 
 @dataclass(frozen=True)
@@ -134,22 +141,48 @@ def _open_torchvision(name: str, class_name: str) -> list[Any]:
     """The training and the test part, from the data folder or else downloaded into it."""
     import torchvision
 
-    root = _stage(class_name)
     maker = getattr(torchvision.datasets, class_name)
-    try:
-        # `download=True` also unpacks files that are already there, without a network.
-        with lock(cache_dir() / f"{class_name}.lock"):
+    sums = dict(maker.resources)
+    with lock(cache_dir() / f"{class_name}.lock"), _patience(PATIENCE):
+        root = _stage(class_name, sums)
+        raw = root / class_name / "raw"
+        for path in (raw / packed.removesuffix(".gz") for packed in sums):
+            if path.exists() and not _whole(path):
+                raise StudyError(f"The file {path} of the data set {name} is damaged; replace it, or delete it.")
+        absent = [folder for folder in (raw, raw.parent, root) if not folder.exists()]
+        try:
+            # `download=True` also unpacks files that are already there, without a network.
             return [maker(str(root), train=part, download=True) for part in (True, False)]
-    except (OSError, RuntimeError) as error:
-        raise StudyError(
-            f"The data set {name} is not in {data_dir()} and could not be downloaded; connect to the internet, or "
-            f"put its four .gz files into {class_name}/raw of a folder and name that folder in `data_dir` or in the "
-            "environment variable SALIENCY_DATA."
-        ) from error
+        except (OSError, RuntimeError) as error:
+            for folder in absent:
+                with suppress(OSError):  # it was never made, or holds what was downloaded so far
+                    folder.rmdir()
+            if isinstance(error, OSError) and (error.filename or error.errno in DISK_FAULTS):
+                with writing(raw, "name another folder in `data_dir` or in the environment variable SALIENCY_DATA"):
+                    raise
+            raise StudyError(_not_here(name, class_name, sums)) from error
 
 
-def _stage(class_name: str) -> Path:
-    """A writable torchvision root: the data folder, or a copy in the cache if that folder holds ``.gz`` alone."""
+def _not_here(name: str, class_name: str, sums: Mapping[str, str]) -> str:
+    """What to say of a data set that is neither on this machine nor to be downloaded."""
+    packed = sorted((data_dir() / class_name / "raw").glob("*-ubyte.gz"))
+    damaged = [path for path in packed if _md5(_read(path)) != sums.get(path.name)]
+    what = f"The data set {name} is not in {data_dir()}"
+    if damaged:
+        what = f"The file {damaged[0]} of the data set {name} is damaged"
+    elif not data_dir().exists():
+        what += ", a folder that does not exist,"
+    return (
+        f"{what} and could not be downloaded; connect to the internet, or put its four .gz files into "
+        f"{class_name}/raw of a folder and name that folder in `data_dir` or in the environment variable SALIENCY_DATA."
+    )
+
+
+def _stage(class_name: str, sums: Mapping[str, str]) -> Path:
+    """A writable torchvision root: the data folder, or a copy in the cache if that folder holds ``.gz`` alone.
+
+    What is damaged in the copy is made again from the data folder; what is damaged there is not copied.
+    """
     given = data_dir() / class_name / "raw"
     packed = sorted(given.glob("*-ubyte.gz"))
     unpacked = [path for path in given.glob("*-ubyte") if path.is_file()]
@@ -158,13 +191,59 @@ def _stage(class_name: str) -> Path:
     # torchvision would unpack beside the .gz files; somebody else's data folder is not ours to write to.
     staged = cache_dir() / "data"
     raw = staged / class_name / "raw"
-    raw.mkdir(parents=True, exist_ok=True)
     for path in packed:
-        if not (raw / path.name).exists():
-            temporary = raw / f".{path.name}.{os.getpid()}"
-            shutil.copyfile(path, temporary)
-            temporary.replace(raw / path.name)
+        copy, content = raw / path.name, _read(path)
+        if _md5(content) == sums.get(path.name) and not (copy.is_file() and copy.read_bytes() == content):
+            write_atomically(copy, content)
+    for path in raw.glob("*-ubyte"):
+        # torchvision takes any file of the right name for one that it has unpacked, also half of one.
+        if not _unpacked_from(path.with_name(f"{path.name}.gz"), path):
+            remove(path)
     return staged
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StudyError(f"The file {path} cannot be read ({error.strerror}); replace it, or allow it.") from error
+
+
+def _md5(content: bytes) -> str:
+    """The checksum that torchvision names for its files."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _unpacked_from(packed: Path, path: Path) -> bool:
+    """Whether a file has the CRC-32 and the length that stand at the end of the gzip file it was unpacked from."""
+    if not (packed.is_file() and path.is_file()):
+        return False
+    content = path.read_bytes()
+    return packed.read_bytes()[-8:] == struct.pack("<II", zlib.crc32(content), len(content))
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file of bytes in MNIST's format has the length that its head speaks of."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(16)
+    dimensions = head[3] if len(head) > 3 and head[:3] == b"\0\0\x08" else 0
+    if dimensions not in (1, 3) or len(head) < 4 + 4 * dimensions:
+        return False
+    sizes = struct.unpack_from(f">{dimensions}I", head, 4)
+    return path.stat().st_size == 4 + 4 * dimensions + math.prod(sizes)
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Give up a connection that says nothing for so long: some firewalls never answer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[str, ...]]] = {

@@ -99,7 +99,8 @@ def read_params_file(path: Path) -> dict[str, Any]:
         If the file is absent, is not YAML, or is not flat.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise StudyError(f"The file {path} cannot be read ({reason}).") from error
@@ -108,17 +109,32 @@ def read_params_file(path: Path) -> dict[str, Any]:
         where = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "unreadable"
         raise StudyError(f"{path} is not valid YAML{where}: {problem}.") from error
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{path} is not valid YAML: {error}; put dates and long numbers in quotes.") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise StudyError(f"{path} must be one flat mapping, with lines such as 'n_images: 100'.")
+    written = [name.value for name, _ in yaml.compose(text, Loader=yaml.SafeLoader).value]
     for name, value in content.items():
+        if written.count(name) > 1:
+            # YAML itself would quietly take the last.
+            raise StudyError(f"{path}: {name} stands there twice; keep one of the lines.")
         if not isinstance(name, str):
             raise StudyError(f"{path}: the name {name!r} is not text; put it in quotes or choose another.")
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, dict | list) for item in items):
             raise StudyError(f"{path}: {name} is nested; parameters are flat, so give each value its own name.")
     return content
+
+
+def named_models(params_file: Path) -> list[str]:
+    """The nets that a params file names; none if the file is faulty, which its run will say."""
+    try:
+        names = read_params_file(params_file).get("models", [])
+    except StudyError:
+        return []
+    return names if isinstance(names, list) else []
 
 
 def parse_setting(schema: Mapping[str, Parameter], setting: str) -> tuple[str, Any]:
@@ -139,7 +155,7 @@ def parse_setting(schema: Mapping[str, Parameter], setting: str) -> tuple[str, A
             return name, text
     try:
         return name, yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise StudyError(f"The value of the setting {setting!r} cannot be read; quote it as in YAML.") from error
 
 
@@ -238,10 +254,12 @@ def _kind_of(value: Any) -> str:
 
 
 def _advice(kind: str, value: Any) -> str:
+    if isinstance(value, list):
+        return "; write one value, without brackets"
     if kind == "bool":
         return "; write true or false"
     if kind == "str":
-        return "" if isinstance(value, list) else "; put it in quotes"
+        return "; put it in quotes"
     try:
         number = float(value)
     except (TypeError, ValueError):

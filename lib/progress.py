@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -54,7 +55,12 @@ def _show(line: str, last: bool) -> None:
     if target:
         path = Path(target)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(line)
-        temporary.replace(path)
+        try:
+            temporary.write_text(line)
+            temporary.replace(path)
+        except OSError:
+            # A full disk that empties again must not have cost a computation its progress line.
+            with contextlib.suppress(OSError):
+                temporary.unlink()
     elif sys.stderr.isatty():
         print(f"\r\033[K{line}", end="\n" if last else "", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lib import artefacts, sources, training
 from lib.errors import StudyError
-from lib.parameters import check_parameters, read_parameters, read_params_file
+from lib.parameters import check_parameters, named_models, read_parameters, read_params_file
 
 FILES = {"scores": "scores.csv.xz", "maps": "maps.npz", "manifest": "manifest.csv"}
 """What a report folder keeps of each kind of expensive thing."""
@@ -24,7 +24,7 @@ def complete(folder: Path, kind: str) -> bool:
         if kind == "scores" and artefacts.sha256(lzma.decompress(content)) != results["digest"]:
             return False
         return artefacts.sha256(content) == results["sums"][FILES[kind]]
-    except (OSError, EOFError, ValueError, KeyError, lzma.LZMAError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, lzma.LZMAError):
         return False
 
 
@@ -46,7 +46,7 @@ def fits(folder: Path, root: Path) -> bool:
         return all(params[name] == value for name, value in results["params"].items()) and all(
             complete(folder, kind) and _key_now(made) == made["key"] for kind, made in results["made_of"].items()
         )
-    except (OSError, ValueError, KeyError, StudyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StudyError):
         return False
 
 
@@ -57,11 +57,14 @@ def _key_now(made: dict[str, Any]) -> str:
 
 
 def needed(net: str, preset: str, root: Path) -> bool:
-    """Whether a run of a preset names a net and has no published report that fits, or ``FRESH`` asks for it."""
+    """Whether a run of a preset names a net and has no published report that fits, or ``FRESH`` asks for it.
+
+    A params file that cannot be read keeps no other run from being made; its own run says what is wrong with it.
+    """
     for path in sorted((root / "params" / preset).glob("*/*.yml")):
         if path.parent.name == "models":
             continue
         folder = root / "reports" / preset / path.parent.name / path.stem
-        if net in read_params_file(path).get("models", []) and (os.environ.get("FRESH") or not fits(folder, root)):
+        if net in named_models(path) and (os.environ.get("FRESH") or not fits(folder, root)):
             return True
     return False

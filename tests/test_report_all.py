@@ -18,6 +18,9 @@ FAKES = {
     "study.py": "def check(study, values): pass",
     "training.py": """
 from pathlib import Path
+from types import SimpleNamespace
+def read_recipe(name):
+    return SimpleNamespace(dataset="mnist-5k")
 def train_named(name):
     Path("trained").mkdir(exist_ok=True)
     Path("trained", name).touch()
@@ -33,6 +36,8 @@ def run_study(run):
     if run.params["n"] == 0:
         failed.touch()
         raise RunFailed(f"{run.name} failed: division by zero.")
+    for name in ("results.json", "run.json"):
+        (run.report / name).write_text("{}")
     with (run.report / "index.html").open("a") as file:
         file.write("made\\n")
 """,

@@ -1,4 +1,8 @@
-"""The command line: ``python -m lib.report``; exit code 1 if a run fails, 2 if it was asked for wrongly."""
+"""The command line: ``python -m lib.report``.
+
+Exit code 1 if what was begun has failed, 2 if nothing was begun because of what was asked for or where it should go,
+130 if it was stopped. Each of these is one line on stderr.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,17 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import lib
-from lib.errors import StudyError
-from lib.report.plan import Run, cache_dir, plan_run, runs_of
+from lib.errors import StudyError, writing
+from lib.report.plan import Run, cache_dir, check_writable, plan_run, runs_of, runs_of_known
 
 ROOT = Path(lib.__file__).resolve().parents[1]
+RESULTS = ("results.json", "run.json")
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -27,11 +33,16 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     try:
         return COMMANDS[options.command](options, root)
     except StudyError as error:
-        print(error, file=sys.stderr)
+        _say(error)
         return 2
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
+
+
+def _say(error: Exception) -> None:
+    # Torch, for one, explains itself in many lines.
+    print(" ".join(str(error).split()), file=sys.stderr)
 
 
 def check_study(run: Run) -> None:
@@ -46,12 +57,13 @@ def _run(options: argparse.Namespace, root: Path) -> int:
     if "out" in run.given:
         raise StudyError("A run's folder follows from its params file; leave the parameter out away.")
     check_study(run)
+    check_writable(cache_dir(root), run.report.parent)
     from lib.report.run import RunFailed, run_study
 
     try:
         run_study(run)
     except RunFailed as failure:
-        print(failure, file=sys.stderr)
+        _say(failure)
         return 1
     return 0
 
@@ -59,29 +71,46 @@ def _run(options: argparse.Namespace, root: Path) -> int:
 def _scores(options: argparse.Namespace, root: Path) -> int:
     run = plan_run(options.params, options.settings, root)
     check_study(run)
+    given = run.given.get("out")
+    check_writable(cache_dir(root), Path(given or tempfile.gettempdir()))
     from lib.report.run import RunFailed, run_script
 
-    out = run.given.get("out") or tempfile.mkdtemp(prefix=f"{run.study}-{run.variant}-")
-    run = replace(run, params=run.params | {"out": str(Path(out).absolute())})
+    out = Path(given or tempfile.mkdtemp(prefix=f"{run.study}-{run.variant}-")).absolute()
     try:
-        run_script(run)
+        # What an earlier run has put there stays whole until this one has everything.
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as unfinished:
+            run_script(replace(run, params=run.params | {"out": unfinished}))
+            with writing(out):
+                for path in Path(unfinished).iterdir():
+                    path.replace(out / path.name)
     except RunFailed as failure:
-        print(failure, file=sys.stderr)
+        _say(failure)
         return 1
-    print(f"Scores: {run.params['out']}")
+    finally:
+        if not given:
+            with suppress(OSError):  # it has results
+                out.rmdir()
+    print(f"Scores: {out}")
     return 0
 
 
 def _train(options: argparse.Namespace, root: Path) -> int:
-    from lib import published, training
+    from lib import data, published, training
     from lib.report.watch import Watch
 
-    if options.preset and not published.needed(options.name, options.preset, root):
-        print(f"[models/{options.name}] not needed: the published scores still fit", file=sys.stderr)
-        return 0
-    with Watch(f"models/{options.name}", cache_dir(root) / "progress" / "models" / f"{options.name}.txt") as watch:
-        folder = training.train_named(options.name)
-        watch.say(f"trained: {folder}")
+    if options.preset:
+        runs_of_known(options.preset, root)
+        if not published.needed(options.name, options.preset, root):
+            print(f"[models/{options.name}] not needed: the published scores still fit", file=sys.stderr)
+            return 0
+    data.ensure(training.read_recipe(options.name).dataset)
+    check_writable(cache_dir(root))
+    try:
+        with Watch(f"models/{options.name}", cache_dir(root) / "progress" / "models" / f"{options.name}.txt") as watch:
+            watch.say(f"trained: {training.train_named(options.name)}")
+    except StudyError as error:
+        _say(error)
+        return 1
     return 0
 
 
@@ -96,17 +125,15 @@ def _render(options: argparse.Namespace, root: Path) -> int:
     except (OSError, ValueError, nbformat.ValidationError) as error:
         raise StudyError(f"{options.notebook} is not a notebook that can be read ({error}).") from error
     folder = _folder_of(book, options.notebook, root)
-    files: dict[str, Any] = {}
-    for name in ("results.json", "run.json"):
-        try:
-            files[name] = json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise StudyError(
-                f"{folder / name} cannot be read; run the notebook to its last cell, study.save(), first."
-            ) from error
-    results = files["results.json"]
-    links = navigation(f"{results['study']}/{results['variant']}", runs_of(results["preset"], root))
-    html = render_notebook(book, results, files["run.json"], links)
+    try:
+        results, about = (json.loads((folder / name).read_text(encoding="utf-8")) for name in RESULTS)
+        run, preset = f"{results['study']}/{results['variant']}", results["preset"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"{folder} has no {' and '.join(RESULTS)} that can be read; run the notebook to its last cell, "
+            "study.save(), first."
+        ) from error
+    html = render_notebook(book, results, about, navigation(run, runs_of(preset, root)))
     write_atomically(folder / "index.html", html.encode())
     print(f"Report: {folder / 'index.html'}")
     return 0
@@ -120,7 +147,8 @@ def _folder_of(book: Any, path: Path, root: Path) -> Path:
             for node in ast.parse(cell.source).body:
                 targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
                 if any(isinstance(target, ast.Name) and target.id == "out" for target in targets):
-                    out = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+                    with suppress(ValueError):
+                        out = ast.literal_eval(node.value)  # type: ignore[attr-defined]
     if not isinstance(out, str):
         raise StudyError(f"{path} has no parameter 'out'; render a notebook of this study after running it.")
     study = re.search(r"\bStudy\(\s*[\"']([^\"']+)", "\n".join(cell.source for cell in book.cells))
@@ -130,6 +158,8 @@ def _folder_of(book: Any, path: Path, root: Path) -> Path:
 def _index(options: argparse.Namespace, root: Path) -> int:
     from lib.report.index import build_index
 
+    if not (root / "reports" / options.preset).is_dir():
+        runs_of_known(options.preset, root)
     build_index(options.preset, root)
     return 0
 

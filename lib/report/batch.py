@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lib.errors import StudyError
-from lib.report.plan import cache_dir, runs_of, tidy
+from lib.errors import writing
+from lib.report.check import damaged_file
+from lib.report.plan import cache_dir, check_writable, runs_of_known, tidy
 
 
 def make_reports(preset: str, root: Path) -> int:
@@ -25,14 +26,14 @@ def make_reports(preset: str, root: Path) -> int:
     -------
     The exit code: 0 if every run succeeded.
     """
-    runs = runs_of(preset, root)
-    if not runs:
-        presets = ", ".join(sorted(path.name for path in (root / "params").iterdir() if path.is_dir()))
-        raise StudyError(f"There is no preset {preset!r} with runs; choose one of {presets}.")
+    runs = runs_of_known(preset, root)
+    check_writable(cache_dir(root), root / "reports" / preset)
     with _only_one(cache_dir(root) / "reports.lock") as held:
-        for study in {run.partition("/")[0] for run in runs}:
-            tidy(root / "reports" / preset / study)
-        _forget_lost(preset, runs, root)
+        with writing(root / "reports" / preset):
+            for study in {run.partition("/")[0] for run in runs}:
+                tidy(root / "reports" / preset / study)
+        with writing(cache_dir(root)):
+            _forget_lost(preset, runs, root)
         code = _snakemake(preset, root, held)
         index = root / "reports" / preset / "index.html"
         if code or not index.exists():
@@ -80,11 +81,14 @@ def _options(preset: str) -> list[str]:
 
 
 def _forget_lost(preset: str, runs: list[str], root: Path) -> None:
-    """Remove the stamps of runs whose report was deleted, or failed when run by hand: they run again."""
+    """Remove the stamps of runs whose report was deleted or damaged, or failed when run by hand: they run again."""
     stamps = cache_dir(root) / "runs" / preset
     for run in runs:
         report = root / "reports" / preset / run
-        if not (report / "index.html").exists() or (report / "failed.html").exists():
+        damaged = damaged_file(report)
+        if damaged and (report / damaged).exists():
+            print(f"{report / damaged} is damaged; the report is made again.", file=sys.stderr)
+        if damaged or not (report / "index.html").exists() or (report / "failed.html").exists():
             (stamps / f"{run}.done").unlink(missing_ok=True)
             # Snakemake does not miss what only leads to a file that is up to date.
             (stamps / "index.done").unlink(missing_ok=True)
@@ -93,11 +97,13 @@ def _forget_lost(preset: str, runs: list[str], root: Path) -> None:
 @contextmanager
 def _only_one(path: Path) -> Iterator[int]:
     """Hold a lock of the kernel, which is free again at any death; says so if it must wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("Reports are being made here already; waiting for that to end.", file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with writing(path, "let SALIENCY_CACHE name another folder"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("w"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Reports are being made here already; waiting for that to end.", file=sys.stderr, flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()

@@ -121,7 +121,10 @@ def check_report(path: Path) -> list[str]:
         problems.append("failed.html lies beside it: the last run failed")
     if not report.exists():
         return [*problems, "index.html is missing"]
-    html = report.read_text()
+    try:
+        html = report.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        return [*problems, f"index.html cannot be read ({error})"]
     problems += check_page(html)
     size = len(html.encode())
     if size > MAX_BYTES:
@@ -130,13 +133,36 @@ def check_report(path: Path) -> list[str]:
     problems += [f"{name} is missing" for name in missing]
     if "results.json" not in missing:
         try:
-            results = json.loads((folder / "results.json").read_text())
-        except ValueError as error:
+            results = dict(json.loads((folder / "results.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
             return [*problems, f"results.json cannot be read ({error})"]
         problems += _claim_problems(Page(html), results)
         if "scores.csv.xz" not in missing:
             problems += _digest_problems(folder / "scores.csv.xz", results)
+    if not problems and (damaged := damaged_file(folder)):
+        problems.append(f"{damaged} is damaged")
     return problems
+
+
+def damaged_file(folder: Path) -> str:
+    """Name the first file of a report that is lost, cannot be read, or has not the checksum its results speak of.
+
+    Returns
+    -------
+    str
+        The file's name in the folder; empty if all that a run has computed is there as it was written.
+    """
+    name = "results.json"
+    try:
+        results = json.loads((folder / name).read_text(encoding="utf-8"))
+        for name, digest in results.get("sums", {}).items():
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+                return name
+        name = "run.json"
+        json.loads((folder / name).read_text(encoding="utf-8")).get("started")
+    except (OSError, ValueError, AttributeError):
+        return name
+    return ""
 
 
 def check_preset(preset: str, root: Path) -> list[str]:
@@ -154,10 +180,11 @@ def check_preset(preset: str, root: Path) -> list[str]:
     if not index.exists():
         problems = [f"{preset}/index.html is missing"]
     else:
-        problems = [f"{preset}/index.html: {problem}" for problem in check_page(index.read_text())]
+        html = index.read_text(encoding="utf-8", errors="replace")
+        problems = [f"{preset}/index.html: {problem}" for problem in check_page(html)]
         problems += [
             f"{preset}/index.html: the link to {target} leads nowhere"
-            for target in _local_targets(Page(index.read_text()))
+            for target in _local_targets(Page(html))
             if not (top / target).exists()
         ]
     folders = sorted(path for path in top.glob("*/*") if path.is_dir() and not path.name.startswith("."))

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from lib.report.check import damaged_file
 from lib.report.pages import page
 from lib.report.prose import Prose
 from lib.report.render import Link
@@ -49,24 +51,35 @@ class Run:
 
 
 def find_runs(preset: str, root: Path) -> list[Run]:
-    """Find the runs of a preset, failed ones included, in the order of their names."""
+    """Find the runs of a preset, failed ones included, in the order of their names.
+
+    Of a damaged report nothing is read; it is named on stderr.
+    """
     folders = sorted(path for path in (root / "reports" / preset).glob("*/*") if path.is_dir())
     return [
-        Run(
-            study=folder.parent.name,
-            variant=folder.name,
-            folder=folder,
-            results=_json(folder / "results.json"),
-            about=_json(folder / "run.json"),
-        )
+        _run(folder)
         for folder in folders
         if not folder.name.startswith(".") and any((folder / name).exists() for name in ("results.json", "failed.html"))
     ]
 
 
+def _run(folder: Path) -> Run:
+    results, about = {}, {}
+    damaged = damaged_file(folder)
+    if not damaged:
+        results, about = (json.loads((folder / name).read_text()) for name in ("results.json", "run.json"))
+    elif (folder / "results.json").exists():
+        print(
+            f"{folder / damaged} is damaged, so the index does without this report; run its params file again.",
+            file=sys.stderr,
+        )
+    return Run(folder.parent.name, folder.name, folder, results, about)
+
+
 def load_all_scores(runs: list[Run]) -> pd.DataFrame:
-    """Read the scores of all runs into one table."""
-    tables = [read_scores(run.folder / "scores.csv.xz") for run in runs if (run.folder / "scores.csv.xz").exists()]
+    """Read the scores of all runs that have results into one table."""
+    files = [run.folder / "scores.csv.xz" for run in runs if run.results]
+    tables = [read_scores(file) for file in files if file.exists()]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
@@ -213,7 +226,3 @@ def _table_cell(text: str) -> str:
     # A bar ends a cell, also inside a formula.
     text = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace("|", r"\vert "), " ".join(text.split()))
     return text.replace("|", r"\|")
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.exists() else {}

@@ -6,13 +6,14 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lib.errors import StudyError
+from lib.errors import StudyError, writing
 from lib.parameters import check_parameters, parse_setting, read_parameters, read_params_file
 
 SCRATCH = "scratch"
@@ -102,6 +103,29 @@ def runs_of(preset: str, root: Path) -> list[str]:
     """All runs of a preset, as ``study/variant`` in reading order."""
     files = (root / "params" / preset).glob("*/*.yml")
     return sorted(f"{path.parent.name}/{path.stem}" for path in files if path.parent.name != "models")
+
+
+def runs_of_known(preset: str, root: Path) -> list[str]:
+    """All runs of a preset, as `runs_of`; raises `StudyError` if there are none, as after a slip of the pen."""
+    runs = runs_of(preset, root)
+    if not runs:
+        presets = ", ".join(sorted(path.name for path in (root / "params").glob("*/")))
+        raise StudyError(f"There is no preset {preset!r} with runs; choose one of {presets}.")
+    return runs
+
+
+def check_writable(*folders: Path) -> None:
+    """Refuse folders that cannot be written to, before hours are spent on what should go there.
+
+    Raises
+    ------
+    StudyError
+        If a folder cannot be made, or no file in it.
+    """
+    for folder in folders:
+        with writing(folder, "choose another folder (SALIENCY_CACHE names the cache, the parameter out the results)"):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
 
 
 def tidy(folder: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.artefacts import replace_folder, write_atomically
-from lib.errors import StudyError
+from lib.errors import DISK_FAULTS, StudyError, writing
 from lib.parameters import percent_cells, tags_of, title_of
 from lib.progress import duration
 from lib.report.plan import Run, cache_dir, runs_of, tidy
@@ -47,9 +47,10 @@ def run_study(run: Run) -> Path:
     started = time.monotonic()
     when = datetime.now(UTC).isoformat(timespec="seconds")
     log = run.cached("logs", ".log")
-    tidy(run.report.parent)
-    shutil.rmtree(run.temporary, ignore_errors=True)
-    run.temporary.mkdir(parents=True)
+    with writing(run.temporary):
+        tidy(run.report.parent)
+        shutil.rmtree(run.temporary, ignore_errors=True)
+        run.temporary.mkdir(parents=True)
     try:
         with Watch(run.name, run.cached("progress", ".txt")) as watch:
             watch.say("started")
@@ -60,8 +61,14 @@ def run_study(run: Run) -> Path:
             return page
     except Exception as error:
         sentence, details = _explain(error)
+        # It may have filled the disk that the page about the failure needs.
+        shutil.rmtree(run.temporary, ignore_errors=True)
         facts = {"started": when, "seconds": round(time.monotonic() - started, 1), "made_by": "papermill"}
-        _write_failure(run, sentence, details, log, facts)
+        try:
+            _write_failure(run, sentence, details, log, facts)
+        except (OSError, StudyError):
+            # The disk that was too full for the report may be too full for this page.
+            raise RunFailed(f"{run.name} failed: {sentence}") from error
         page = run.report / "failed.html"
         raise RunFailed(f"{run.name} failed: {sentence} See {page.relative_to(run.root)}.") from error
     finally:
@@ -109,15 +116,24 @@ def _explain(error: Exception) -> tuple[str, str]:
 
     if isinstance(error, PapermillExecutionError):
         first = error.evalue.strip().partition("\n")[0]
-        sentence = first if error.ename == "StudyError" else f"{error.ename}: {first}"
+        sentence = _sentence(error.ename, first)
         details = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
     else:
         first = str(error).strip().partition("\n")[0]
-        sentence = first if isinstance(error, StudyError) else f"{type(error).__name__}: {first}"
+        sentence = _sentence(type(error).__name__, first)
         details = "".join(traceback.format_exception(error))
     if isinstance(error, DeadKernelError):
         sentence = "The notebook's process was killed, most often because the memory was used up."
     return sentence if sentence.endswith((".", "!", "?")) else sentence + ".", details
+
+
+def _sentence(kind: str, message: str) -> str:
+    """What a cell's exception says, with what to do where the disk was the fault."""
+    if kind == "StudyError":
+        return message
+    number = re.match(r"\[Errno (\d+)\]", message)
+    advice = "; free the disk or choose another folder" if number and int(number[1]) in DISK_FAULTS else ""
+    return f"{kind}: {message}{advice}"
 
 
 def _write_failure(run: Run, sentence: str, details: str, log: Path, facts: dict[str, Any]) -> None:
@@ -159,7 +175,7 @@ def run_script(run: Run) -> None:
                 exec(compile(source, f"{run.notebook.name}, cell {number}", "exec"), namespace)
             except Exception as error:
                 sentence, details = _explain(error)
-                if not isinstance(error, StudyError):
+                if not (isinstance(error, StudyError) or getattr(error, "errno", None) in DISK_FAULTS):
                     print(details, file=sys.stderr)
                 raise RunFailed(f"{run.name} failed: {sentence}") from error
             if "parameters" in tags_of(header):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+
+from lib.errors import writing
 
 SECONDS_ON_A_TERMINAL = 2.0
 SECONDS_IN_A_FILE = 10.0
@@ -32,8 +35,9 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def __enter__(self) -> Watch:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.unlink(missing_ok=True)
         os.environ["SALIENCY_PROGRESS"] = str(self.path)
         self._thread.start()
         return self
@@ -44,7 +48,8 @@ class Watch:
         self._stop.set()
         self._thread.join()
         del os.environ["SALIENCY_PROGRESS"]
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.unlink()
 
     def say(self, text: str) -> None:
         """Print one line of our own."""
@@ -54,7 +59,7 @@ class Watch:
         while not self._stop.wait(self._interval):
             try:
                 line = self.path.read_text(encoding="utf-8").strip()
-            except OSError:
+            except (OSError, ValueError):
                 continue
             if line and line != self._shown:
                 self._shown = line
