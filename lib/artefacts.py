@@ -123,7 +123,7 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
-def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
+def artefact(kind: str, key: str, make: Callable[[Path], None], fresh: bool = False) -> Path:
     """Return the folder of an artefact, making it first if it is missing or damaged.
 
     Parameters
@@ -131,10 +131,11 @@ def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     kind : a folder of the cache, e.g. ``"models"``.
     key : the artefact's key, see `key_of`.
     make : called with an empty temporary folder, which it fills.
+    fresh : make it again also if it is there; what is there stays until the new one is finished.
     """
     folder = cache_dir() / kind / key[:16]
     with lock(folder.with_name(folder.name + ".lock")):
-        if not intact(folder):
+        if fresh or not intact(folder):
             # The lock is ours, so whatever lies here was left by a process that was killed.
             for leftover in folder.parent.glob(f".{folder.name}.*"):
                 remove(leftover)
@@ -149,13 +150,6 @@ def artefact(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
     return folder
-
-
-def discard(kind: str, key: str) -> None:
-    """Forget an artefact, so that it is made again."""
-    folder = cache_dir() / kind / key[:16]
-    with lock(folder.with_name(folder.name + ".lock")):
-        remove(folder)
 
 
 def seal(folder: Path) -> None:

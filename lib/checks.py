@@ -53,6 +53,7 @@ def check(study: str, values: Mapping[str, Any]) -> None:
             )
         methods = [*values.get("methods", []), *values.get("costly", [])]
         attributions.methods(methods)
+        attributions.methods(values.get("sweep_methods", []))
         choices = {name: values[name] for name in ("init", "prefix", "target") if name in values}
         settings = randomization.sweep(**choices)
         if "orders" in values:
@@ -64,7 +65,6 @@ def check(study: str, values: Mapping[str, Any]) -> None:
             randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), methods, references)
             for setting in settings.values():
                 setting.check(model)
-        randomization.check_among(values.get("sweep_methods", []), values.get("methods", []))
         for name in {recipe.dataset for recipe in recipes}:
             data.ensure(name)
             if "n_images" in values:

@@ -78,9 +78,7 @@ class Stored:
             note = circumstances() | {"seconds": round(time.time() - started, 1)}
             artefacts.write_atomically(folder / "computed.json", json.dumps(note, indent=1, sort_keys=True).encode())
 
-        if os.environ.get("FRESH"):
-            artefacts.discard(kind, key)
-        folder = artefacts.artefact(kind, key, make_and_note)
+        folder = artefacts.artefact(kind, key, make_and_note, fresh=bool(os.environ.get("FRESH")))
         return Made(key, folder, json.loads((folder / "computed.json").read_text()))
 
     def _published(self, kind: str, key: str) -> Made | None:
@@ -92,7 +90,7 @@ class Stored:
                 results = json.loads(path.read_text())
                 if results["made_of"][kind]["key"] == key and published.complete(path.parent, kind):
                     return Made(key, path.parent, json.loads((path.parent / "run.json").read_text())["computed"][kind])
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError):
                 # Damaged, or written by an earlier library.
                 continue
         return None

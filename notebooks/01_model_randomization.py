@@ -63,7 +63,7 @@ init: list[str] = ["tn(0.01)", "uniform", "tn(0.1)", "own", "kaiming"]
 prefix: list[str] = ["nested", "fresh"]  # nested keeps a chain's earlier draws; fresh draws all anew, as released
 # explained class: the intact net's prediction, the randomized net's own (as released), or the true label
 target: list[str] = ["original", "current", "label"]
-# methods of one pass, which the sweeps can afford
+# those of the methods that the sweeps can afford: one pass each
 sweep_methods: list[str] = [
     "gradient",
     "gradient_x_input",
@@ -94,7 +94,9 @@ study = Study("01_model_randomization", globals())
 
 # %%
 settings = {"orders": orders, "init": init, "prefix": prefix, "target": target}
-once = {"costly": costly, "sweep_methods": sweep_methods, "stale": ["guided_backprop"]}
+swept = [each for each in sweep_methods if each in methods]
+stale = [each for each in ["guided_backprop"] if each in methods]
+once = {"costly": costly, "sweep_methods": swept, "stale": stale}
 scores = study.scores(randomization_scores, methods, first_net=once, draws=draws, **settings)
 main = {"orders": orders, "init": init[0], "prefix": prefix[0], "target": target[0]}
 maps = study.maps(randomization_maps, [*methods, *costly], gallery, **main)
@@ -328,9 +330,9 @@ study.figure(
 # %%
 laws = {each: figures.setting_words(each) for each in figures.swept(own, "init")}
 study.figure(
-    figures.sweep_curves(own, sweep_methods, {"cascade": f"{init[0]}, as printed", **laws}),
+    figures.sweep_curves(own, swept or methods, {"cascade": f"{init[0]}, as printed", **laws}),
     "laws",
-    f"Largest change of a mean against {init[0]}, over steps: {figures.largest_changes(own, sweep_methods, laws)}. "
+    f"Largest change of a mean against {init[0]}, over steps: {figures.largest_changes(own, swept, laws)}. "
     f"{net.name}, absolute maps; one panel per method, one line per law of the new weights.",
     "One panel per method with a cascade curve for each law of re-initialisation.",
 )
@@ -343,9 +345,9 @@ study.figure(
 # %%
 others = {each: figures.setting_words(each) for field in ("prefix", "target") for each in figures.swept(own, field)}
 study.figure(
-    figures.sweep_curves(own, sweep_methods, {"cascade": f"{prefix[0]}, class {target[0]}", **others}),
+    figures.sweep_curves(own, swept or methods, {"cascade": f"{prefix[0]}, class {target[0]}", **others}),
     "choices",
-    f"Largest change of a mean, over steps: {figures.largest_changes(own, sweep_methods, others)}. {net.name}, absolute "
+    f"Largest change of a mean, over steps: {figures.largest_changes(own, swept, others)}. {net.name}, absolute "
     "maps; one panel per method, one line per choice.",
     "One panel per method with a cascade curve for each choice of prefix and explained class.",
 )
@@ -364,7 +366,7 @@ study.figure(
 study.figure(
     figures.stale_beside_true(own),
     "stale",
-    "A copy that never gets the new weights reproduces A1's \"no change\", at 1 to the last digit; the true curve falls: "
+    'A copy that never gets the new weights reproduces A1\'s "no change", at 1 to the last digit; the true curve falls: '
     f"{figures.in_words(own, ['guided_backprop'], 'spearman_abs')} after the first → last step. {net.name}, means and "
     "95 % intervals.",
     "Curves of Guided Backprop from a stale copy, flat at one, from the randomized net, falling, and of the gradient.",
@@ -421,8 +423,8 @@ study.table(verdicts.drop(columns="expected"), "Verdicts on this run's nets; the
 #
 # - `init = ["own"]`: weights as at the start of training, everywhere. Which curves move, and does any verdict?
 # - `target = ["current"]`: explain what the broken net believes. Whose curve rises most?
-# - `models = ["mlp-mnist-5k"]` and drop `gradcam` and `guided_gradcam` from `methods` and `sweep_methods`: no
-#   convolution, no CAM. Is DeconvNet's map still about the image?
+# - `models = ["mlp-mnist-5k"]` and drop `gradcam` and `guided_gradcam` from `methods`: no convolution, no CAM. Is
+#   DeconvNet's map still about the image?
 # - Add `"integrated_gradients(reference=pixelmin)"` to `costly`. Why is it the same as the plain one, to the last digit?
 # - Add `"yourpackage.yourmodule:your_function"` to `methods`: it takes `(model, images, targets)` to maps of the
 #   images' shape.

@@ -149,12 +149,19 @@ def test_a_failing_make_leaves_nothing_and_the_next_succeeds(cache):
     assert (artefact("models", KEY, one_file()) / "result.txt").read_text() == "result"
 
 
-def test_discard_forgets_one_artefact():
-    kept = artefact("models", "b" * 64, one_file())
+def test_fresh_makes_again_and_keeps_the_old_one_until_the_new_one_is_there(cache):
     folder = artefact("models", KEY, one_file())
-    artefacts.discard("models", KEY)
-    assert not folder.exists() and intact(kept)
-    artefacts.discard("models", KEY)
+    before = (folder / "result.txt").read_text()
+
+    def fail(_folder):
+        raise StudyError("It went wrong half-way.")
+
+    with pytest.raises(StudyError):
+        artefact("models", KEY, fail, fresh=True)
+    assert intact(folder) and (folder / "result.txt").read_text() == before
+    artefact("models", KEY, lambda new: (new / "result.txt").write_text("newer") and None, fresh=True)
+    assert intact(folder) and (folder / "result.txt").read_text() == "newer"
+    artefact("models", KEY, fail)
 
 
 def _call(log: str, key: str) -> None:

@@ -64,7 +64,7 @@ BAD = [
     ({"orders": ["cascade", "sideways"]}, ["sideways", "independent"]),
     ({"costly": ["ig_smoothgrad(of=gradient)"]}, ["ig_smoothgrad", "of"]),
     ({"costly": ["gradient"]}, ["gradient", "twice"]),
-    ({"sweep_methods": ["deconvnet"]}, ["deconvnet", "methods"]),
+    ({"sweep_methods": ["deconvnett"]}, ["deconvnett", "deconvnet"]),
     ({"n_images": 0}, ["n_images", "0"]),
     ({"draws": -1}, ["draws", "-1"]),
     ({"gallery": 0}, ["gallery", "0"]),

@@ -18,7 +18,7 @@ import pytest
 import torch
 from notebook_script import run_script, smoke_params
 
-from lib import data, study, training
+from lib import data, stored, study, training
 from lib.checks import notebook_path
 from lib.claims import ledger
 from lib.compute import ROOT
@@ -31,7 +31,22 @@ from lib.study import Study
 NAME = "01_model_randomization"
 PARAMS = smoke_params(NAME)[-1]
 TINY = read_params_file(PARAMS)
-SETTINGS = {"draws": 2, "init": "own", "prefix": "fresh"}
+# What the notebook asks for, so that its numbers are found again.
+ORDERS = ["cascade", "reverse", "independent"]
+SETTINGS = {
+    "draws": 2,
+    "orders": ORDERS,
+    "init": ["own"],
+    "prefix": ["fresh"],
+    "target": ["original"],
+    "first_net": {
+        "costly": TINY["costly"],
+        "sweep_methods": ["gradient", "gradient_x_input", "guided_backprop"],
+        "stale": ["guided_backprop"],
+    },
+}
+SHOWN = [*TINY["methods"], *TINY["costly"]]
+MAIN = {"orders": ORDERS, "init": "own", "prefix": "fresh", "target": "original"}
 
 pytestmark = pytest.mark.usefixtures("shared_cache")
 
@@ -135,7 +150,7 @@ def test_what_is_saved_is_complete_and_true(first_run):
     with np.load(first_run / "maps.npz") as maps:
         assert set(maps.files) == set(TINY["methods"])
         # Five stages of one image, scaled to at most 1.
-        assert all(maps[name].shape == (5, 1, 28, 28) and np.abs(maps[name]).max() <= 1 for name in maps.files)
+        assert all(maps[name].shape == (3, 5, 1, 28, 28) and np.abs(maps[name]).max() <= 1 for name in maps.files)
 
 
 def test_a_run_by_hand_is_called_scratch(tmp_path):
@@ -161,7 +176,7 @@ def make_study(out, **changes):
 def saved_run(out):
     made = make_study(out)
     made.scores(randomization_scores, TINY["methods"], **SETTINGS)
-    made.maps(randomization_maps, TINY["methods"], 1, init="own", prefix="fresh")
+    made.maps(randomization_maps, SHOWN, 1, **MAIN)
     made.save()
     return out
 
@@ -173,7 +188,7 @@ def published(first_run, tmp_path, monkeypatch):
     folder = root / "reports" / "paper" / NAME / "mlp"
     shutil.copytree(first_run, folder)
     (root / "notebooks").symlink_to(ROOT / "notebooks")
-    monkeypatch.setattr(study, "ROOT", root)
+    monkeypatch.setattr(stored, "ROOT", root)
     return folder
 
 
@@ -184,27 +199,27 @@ class Computed(Exception):
 @pytest.fixture
 def no_compute(monkeypatch):
     """Computing scores or maps raises `Computed`; nets are found as always."""
-    original = study.artefacts.artefact
+    original = stored.artefacts.artefact
 
-    def artefact(kind, key, make):
+    def artefact(kind, key, make, fresh=False):
         if kind in ("scores", "maps"):
             raise Computed(kind)
-        return original(kind, key, make)
+        return original(kind, key, make, fresh)
 
-    monkeypatch.setattr(study.artefacts, "artefact", artefact)
+    monkeypatch.setattr(stored.artefacts, "artefact", artefact)
 
 
 def ask(tmp_path, kind="scores", **changes):
     made = make_study(tmp_path / "out", **changes)
     if kind == "maps":
-        return made.maps(randomization_maps, TINY["methods"], 1, init="own", prefix="fresh")
+        return made.maps(randomization_maps, SHOWN, 1, **MAIN)
     return made.scores(randomization_scores, TINY["methods"], **SETTINGS | {"draws": changes.get("draws", 2)})
 
 
 def test_a_published_report_whose_key_fits_is_used(published, no_compute, tmp_path):
     found = ask(tmp_path)
     pd.testing.assert_frame_equal(found, read_scores(published / "scores.csv.xz"))
-    assert ask(tmp_path, "maps")["gradient"].shape == (5, 1, 28, 28)
+    assert ask(tmp_path, "maps")["gradient"].shape == (3, 5, 1, 28, 28)
 
 
 def test_its_circumstances_are_kept(published, no_compute, tmp_path):
@@ -222,21 +237,24 @@ def test_its_circumstances_are_kept(published, no_compute, tmp_path):
 @pytest.mark.parametrize("kind", ["scores", "maps"])
 def test_fresh_computes(published, no_compute, monkeypatch, tmp_path, kind):
     monkeypatch.setenv("FRESH", "1")
-    # Keep the session's cache as it is: only the question whether the run computes matters here.
-    monkeypatch.setattr(study.artefacts, "discard", lambda *_: None)
     with pytest.raises(Computed, match=kind):
         ask(tmp_path, kind)
 
 
-def test_fresh_forgets_what_the_cache_holds(first_run, monkeypatch, tmp_path):
-    forgotten = []
-    monkeypatch.setattr(study.artefacts, "discard", lambda *each: forgotten.append(each))
+def test_fresh_makes_again_what_the_cache_holds(first_run, monkeypatch, tmp_path):
+    asked = []
+    original = stored.artefacts.artefact
+
+    def artefact(kind, key, make, fresh=False):
+        # Only the question whether it is made again matters here.
+        asked.append(fresh)
+        return original(kind, key, make)
+
+    monkeypatch.setattr(stored.artefacts, "artefact", artefact)
     ask(tmp_path)
-    assert forgotten == []
     monkeypatch.setenv("FRESH", "1")
     ask(tmp_path)
-    results = json.loads((first_run / "results.json").read_text())
-    assert forgotten == [("scores", results["key"])]
+    assert asked[-1] and not any(asked[:-1])
 
 
 @pytest.mark.parametrize(
@@ -286,8 +304,10 @@ def test_rows_name_the_net_the_image_and_the_class(tmp_path):
     found = made.scores(randomization_scores, TINY["methods"], **SETTINGS)
     net = made.nets[0]
     dataset = data.load("mnist-5k")
-    images, targets, ids = made.examples(net, 4)
-    assert torch.equal(images, dataset.test_images[ids])
+    given = made.examples(net)
+    images, targets, ids = given["images"], given["targets"], given["image_ids"]
+    assert torch.equal(images, dataset.test_images[ids]) and torch.equal(given["labels"], dataset.test_labels[ids])
+    assert torch.equal(given["references"]["mean"], dataset.train_images.double().mean(0).float())
     assert dataset.test_labels[ids].tolist() == [0, 1, 2, 3]
     assert torch.equal(targets, net.model(images).argmax(1))
     cascade = found[found.intervention == "cascade"]
@@ -312,6 +332,7 @@ def method(model, images, targets):
 def test_a_method_of_your_own_is_computed_again_when_its_code_changes(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     methods = ["own_method_of_a_test:method"]
+    settings = SETTINGS | {"first_net": {}}
     keys = []
     for factor in (2, 3):
         (tmp_path / "own_method_of_a_test.py").write_text(OWN.format(factor=factor) + "\n" * factor)
@@ -319,7 +340,7 @@ def test_a_method_of_your_own_is_computed_again_when_its_code_changes(tmp_path, 
         importlib.invalidate_caches()
         linecache.clearcache()
         made = make_study(tmp_path / "out", methods=methods)
-        found = made.scores(randomization_scores, methods, **SETTINGS)
+        found = made.scores(randomization_scores, methods, **settings)
         assert methods[0] in set(found.method)
         keys += [each.key for each in made._made.values()]
     sys.modules.pop("own_method_of_a_test", None)

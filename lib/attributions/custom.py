@@ -37,8 +37,8 @@ class Custom(Method):
             function = getattr(importlib.import_module(module), name)
         except Exception as error:  # importing runs foreign code, which can raise anything
             raise StudyError(
-                f"The method {path!r} could not be imported ({error}); write it as package.module:function, with the "
-                "package installed or in the folder you start from."
+                f"The method {path!r} could not be imported ({_first_line(error)}); write it as "
+                "package.module:function, with the package installed or in the folder you start from."
             ) from error
         if not callable(function):
             raise StudyError(f"{path!r} is not a function; a method takes (model, images, targets) to maps.")
@@ -62,8 +62,8 @@ class Custom(Method):
             raise
         except Exception as error:
             raise StudyError(
-                f"The method {self.path} failed on one image ({type(error).__name__}: {error}); it is called with "
-                "(model, images, targets)."
+                f"The method {self.path} failed on one image ({type(error).__name__}: {_first_line(error)}); it is "
+                "called with (model, images, targets)."
             ) from error
 
     def __call__(self, workspace: Workspace) -> Tensor:
@@ -81,6 +81,11 @@ class Custom(Method):
                 f"{tuple(workspace.images.shape)}."
             )
         return maps.detach()
+
+
+def _first_line(error: Exception) -> str:
+    """What a foreign error says, as far as it fits into a sentence."""
+    return next(iter(str(error).splitlines()), "no reason given")
 
 
 def _versions(model: nn.Module) -> list[int]:
