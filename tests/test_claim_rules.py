@@ -9,11 +9,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from made_up import around, cascade_of, decided, rows_of, scores
 from scipy import stats
+from torch import nn
 
 from lib import parts
 from lib.claims import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED, decide, ledger
+from lib.randomization import randomization_scores
 from lib.statistics import crossed_bootstrap
 
 UNIFORM = "cascade(init=uniform)"
@@ -731,6 +734,36 @@ def test_an_old_table_does_not_test_a_new_rule(name):
     found = decide(name, net_of("cnn", "mnist"))
     assert (found["verdict"], found["parts"], found["value"]) == (NOT_TESTED, [], None)
     assert decide(name, net_of("cnn", "mnist-5k")[:0])["verdict"] == NOT_TESTED
+
+
+def test_what_the_randomization_writes_is_what_the_new_rules_read():
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(256, 12), nn.ReLU(), nn.Linear(12, 4),
+    )  # fmt: skip
+    net.gradcam_layer = "3"
+    images = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    table = randomization_scores(
+        net.eval(),
+        images,
+        torch.tensor([0, 1]),
+        [*FIVE, "integrated_gradients", "gradcam", "guided_gradcam", "edge"],
+        draws=2,
+        orders=["cascade", "reverse", "independent"],
+        init=["tn(0.01)", "uniform", "tn(0.1)", "kaiming"],
+        sweep_methods=["gradient", "guided_backprop", "gradient_x_input"],
+        costly=["ig_smoothgrad"],
+    ).assign(model="cnn", dataset="mnist", seed=0)
+    for name in NEW:
+        found = decide(name, table)
+        if name == "A-30":  # one net says nothing about four
+            assert found["verdict"] == NOT_TESTED
+            continue
+        assert found["parts"], name
+        assert not [part["label"] for part in found["parts"] if "not measured" in part["label"]]
+    compared = [part["label"] for part in decide("A-07", table)["parts"] if "verdicts" in part["label"]]
+    # A-10, A-11, A-12, A-14, A-15, A-20, A-21; A-14 and A-20 twice.
+    assert len(compared) == 1 and "of 9 change" in compared[0]
 
 
 KEYS = {"label", "run", "second", "value", "interval", "n", "draws", "undefined", "mean_absolute", "threshold"}
