@@ -13,10 +13,9 @@ import toys
 from scipy.optimize import nnls
 from torch import nn
 
-from lib import compute
+from lib import compute, reinitialisation
 from lib.attributions import attribute
 from lib.initialisers import truncated_normal
-from lib.randomization import cascade
 from lib.similarity import spearman
 from lib.units import units_of
 
@@ -255,7 +254,7 @@ def test_I07_fully_re_initialised_net_without_biases_has_ig_equal_gradient_x_inp
     def law(tensor, trained, uniform):
         return torch.zeros_like(uniform) if tensor.endswith("bias") else truncated_normal(uniform, 0.01)
 
-    *_, last = cascade(model, units_of(model, images), law, 0)
+    *_, last = reinitialisation.steps(model, units_of(model, images), law, 0)
     assert not close(*maps_of(model, images, "integrated_gradients", "gradient_x_input"), tolerance=0.05)
     model.load_state_dict(last.state)
     assert close(*maps_of(model, images, "integrated_gradients", "gradient_x_input"))
@@ -384,7 +383,9 @@ def test_I14_randomising_above_the_gradcam_layer_changes_its_weights_only():
         oracles.activation_and_gradient(model, x, c, layer) for x, c in zip(images, TARGETS.tolist(), strict=True)
     ]
     (map_before,) = maps_of(model, images, "gradcam")
-    step = next(cascade(model, units_of(model, images), lambda n, t, uniform: truncated_normal(uniform, 0.5), 0))
+    step = next(
+        reinitialisation.steps(model, units_of(model, images), lambda n, t, uniform: truncated_normal(uniform, 0.5), 0)
+    )
     assert step.unit == "6"
     model.load_state_dict(step.state)
     after = [oracles.activation_and_gradient(model, x, c, layer) for x, c in zip(images, TARGETS.tolist(), strict=True)]

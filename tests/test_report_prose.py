@@ -45,6 +45,11 @@ def test_environments_without_dollars_are_numbered_from_top_to_bottom():
     assert "(1)" in first and "(2)" in second
 
 
+def test_a_count_of_verdicts_says_what_it_counts():
+    claim = {"value": 2.0, "interval": None, "holds": "the same verdict on every net"}
+    assert value_text(claim) == "2 verdicts differ"
+
+
 @pytest.mark.parametrize(
     ("value", "interval", "text"),
     [

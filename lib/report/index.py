@@ -80,7 +80,14 @@ def load_all_scores(runs: list[Run]) -> pd.DataFrame:
     """Read the scores of all runs that have results into one table."""
     files = [run.folder / "scores.csv.xz" for run in runs if run.results]
     tables = [read_scores(file) for file in files if file.exists()]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    if not tables:
+        return pd.DataFrame()
+    for name in (column for column in tables[0] if tables[0][column].dtype == "category"):
+        # With the same words in each, the column stays one of words by number, three times as fast to search.
+        words = sorted(set().union(*(table[name].cat.categories for table in tables)))
+        for table in tables:
+            table[name] = table[name].cat.set_categories(words)
+    return pd.concat(tables, ignore_index=True)
 
 
 def decide_all(scores: pd.DataFrame) -> list[Claim]:

@@ -41,6 +41,8 @@ def value_text(claim: Claim) -> str:
     value, interval = claim.get("value"), claim.get("interval")
     if value is None:
         return ""
+    if not interval and "verdict" in (claim.get("holds") or ""):
+        return f"{number_text(value)} verdicts differ"
     if not interval or not all(_is_number(end) for end in interval):
         return number_text(value)
     width = abs(interval[1] - interval[0])
