@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from torch import nn
 
 from lib import compute, reinitialisation
-from lib.attributions import attribute
+from lib.attributions import attribute, method
 from lib.initialisers import truncated_normal
 from lib.similarity import spearman
 from lib.units import units_of
@@ -41,6 +41,7 @@ def close(a, b, tolerance=1e-10):
 
 
 def maps_of(model, images, *written, targets=TARGETS):
+    written = [method(each).name for each in written]
     return list(attribute(model, images, targets[: len(images)], written, references=toys.REFERENCES).values())
 
 
@@ -146,7 +147,7 @@ def completeness_errors(model, images, targets, steps, reference=None, quadratur
     start = torch.zeros_like(images[0]) if reference is None else reference
     name = "zero" if reference is None else "mean"
     written = f"integrated_gradients(reference={name},quadrature={quadrature},steps={steps})"
-    (maps,) = attribute(model, images, targets, [written], references={"mean": start}).values()
+    (maps,) = attribute(model, images, targets, [method(written).name], references={"mean": start}).values()
     with torch.no_grad():
         here, there = (model(each).gather(1, targets[:, None])[:, 0] for each in (images, start.expand_as(images)))
     scale = torch.stack([here.abs(), there.abs(), maps.flatten(1).abs().sum(1)]).amax(0)
@@ -190,7 +191,7 @@ def test_I03_errors_of_both_quadratures_have_their_closed_forms_on_a_cubic(steps
     """The mean of 3 alpha² over the nodes: 1 - 1/(4n²) in the middle of n parts, 1 + 1/(2n - 2) from end to end."""
     images, zeros = toys.images(3), torch.zeros(3, dtype=torch.long)
     written = [f"integrated_gradients(quadrature={rule},steps={steps})" for rule in ("midpoint", "linspace")]
-    midpoint, linspace = attribute(Cubic(), images, zeros, written).values()
+    midpoint, linspace = attribute(Cubic(), images, zeros, [method(each).name for each in written]).values()
     assert close(midpoint, images**3 * (1 - 1 / (4 * steps**2)))
     assert close(linspace, images**3 * (1 + 1 / (2 * steps - 2)))
 
@@ -449,8 +450,11 @@ def quadratic():
     matrix = torch.randn(8, 8, generator=generator, dtype=torch.float64)
     matrix = matrix + matrix.T
     image = torch.randn(1, *QUADRATIC_SHAPE, generator=generator, dtype=torch.float64)
-    written = [f"{name}(samples={QUADRATIC_SAMPLES},noise_level=0.3)" for name in ("smoothgrad", "vargrad")]
-    mean, variance = attribute(Quadratic(matrix), image, torch.tensor([0]), written).values()
+    options = f"(samples={QUADRATIC_SAMPLES},noise_level=0.3)"
+    written = [method(name + options).name for name in ("smoothgrad", "vargrad")]
+    mean, variance = attribute(
+        Quadratic(matrix), image, torch.tensor([0]), [method(each).name for each in written]
+    ).values()
     return matrix, image, 0.3 * (image.max() - image.min()), mean.flatten(), variance.flatten()
 
 
