@@ -23,6 +23,7 @@ from lib.figures import (
     cascade_curves,
     full_reinit,
     in_words,
+    largest_changes,
     map_grid,
     most_damaging_units,
     orders_beside,
@@ -32,6 +33,7 @@ from lib.figures import (
     stale_beside_true,
     style,
     sweep_curves,
+    swept,
     unit_bars,
 )
 
@@ -310,6 +312,26 @@ def test_a_negative_curve_is_not_cut_off():
     axis = cascade_curves(scores, ["gradient"], ["spearman"]).axes[0]
     low, high = axis.get_ylim()
     assert low <= -0.8 and high >= 1.0
+
+
+def test_a_negative_curve_in_the_second_panel_of_a_shared_axis_is_not_cut_off():
+    scores = complete(images=4)
+    scores.loc[(scores.intervention == "reverse") & (scores.step == 1) & (scores.method == "gradient"), "value"] = -0.6
+    for axis in orders_beside(scores, ["gradient", "edge"]).axes:
+        assert axis.get_ylim()[0] <= -0.6
+
+
+def test_sweeps_are_found_by_their_field_and_their_changes_put_into_words():
+    scores = complete(images=2)
+    main = (scores.intervention == "cascade") & (scores.step > 0)
+    scores.loc[main & (scores.against == "original"), "value"] = 0.5
+    changed = scores[main & (scores.against == "original")].assign(intervention="cascade(init=own)")
+    changed.loc[(changed.method == "gradient") & (changed.step == 2), "value"] = 0.2
+    scores = pd.concat([scores[~scores.intervention.str.contains("=")], changed])
+    assert swept(scores, "init") == ["cascade(init=own)"] and swept(scores, "target") == []
+    words = largest_changes(scores, ["guided_backprop", "gradient", "edge"], {"cascade(init=own)": "own"})
+    assert words == "own 0.30 (Gradient, step 2)"
+    assert largest_changes(scores, ["gradient"], {}) == "nothing swept"
 
 
 def test_a_signed_grid_is_symmetrical_around_zero():

@@ -185,7 +185,9 @@ def _stage_axis(axis: Axes, stages: Sequence[str]) -> None:
     axis.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
     axis.set_xticks(range(len(stages)), stages, rotation=30, ha="right", rotation_mode="anchor")
     axis.set_xlim(-0.2, len(stages) - 0.8)
-    axis.set_ylim(max(-1.05, min(_LEAST, axis.get_ylim()[0])), 1.05)
+    # By the data: where panels share their axis, the limits were fixed by the first of them.
+    lowest = min(_LEAST, axis.get_ylim()[0], axis.dataLim.ymin - 0.05)
+    axis.set_ylim(max(-1.05, lowest), 1.05)
     sns.despine(ax=axis)
 
 

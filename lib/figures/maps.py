@@ -33,10 +33,11 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
     for row, (method, stages) in zip(axes, maps.items(), strict=True):
         for axis, picture in zip(row, stages, strict=True):
             limit = np.percentile(np.abs(picture), _CLIP) or np.abs(picture).max() or 1.0
+            # Each pixel a square of one colour; at some sizes the default would blur them.
             if signed:
-                axis.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit)
+                axis.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
             else:
-                axis.imshow(np.abs(picture), cmap="magma", vmin=0.0, vmax=limit)
+                axis.imshow(np.abs(picture), cmap="magma", vmin=0.0, vmax=limit, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
             sns.despine(ax=axis, left=True, bottom=True)
