@@ -241,7 +241,8 @@ study.table(table, "Ink pixels only: mean sign agreement and rank correlations w
 #
 # a map of how much the explanation depends on the noise. And integrated gradients from the *mean image* multiply the
 # gradient by $x - \bar x$, which is not zero on a black background. If the similarity of integrated gradients were
-# about what the net has learned, none of this would change it much.
+# about what the net has learned, none of this would change it much; and where a similarity is high, ask first how high
+# it is between two different images.
 
 # %%
 noisy = ["integrated_gradients", *costly, "smoothgrad", "vargrad"]
@@ -249,7 +250,8 @@ study.figure(
     figures.cascade_curves(own, noisy, ["spearman_abs", "spearman", "spearman_abs_fg"]),
     "curves-noise",
     f"What is left of the agreement of integrated gradients without exact zeros: absolute maps, first → last step, "
-    f"{figures.in_words(own, noisy, 'spearman_abs')}. {net.name}; means and 95 % intervals.",
+    f"{figures.in_words(own, noisy, 'spearman_abs')}. Maps of another image by the intact net reach "
+    f"{figures.in_words(own, noisy, 'spearman_abs', 'null_other_image')}. {net.name}; means and 95 % intervals.",
     "Three panels of cascade curves for integrated gradients, its noisy variants, SmoothGrad and VarGrad.",
 )
 
