@@ -273,10 +273,8 @@ class Study(Stored):
         made_of = {
             kind: {"key": made.key, "config": made.config, "code": made.code} for kind, made in self._made.items()
         }
-        sums = {}
-        for kind, made in self._made.items():
-            content = (made.folder / published.FILES[kind]).read_bytes()
-            sums[published.FILES[kind]] = artefacts.sha256(content)
+        contents = {kind: (made.folder / published.FILES[kind]).read_bytes() for kind, made in self._made.items()}
+        for kind, content in contents.items():
             artefacts.write_atomically(self.out / published.FILES[kind], content)
         results = {
             "study": self.name,
@@ -287,8 +285,8 @@ class Study(Stored):
             "claims": self._claims,
             "key": self._made["scores"].key,
             "made_of": made_of,
-            "digest": artefacts.sha256(lzma.decompress((self._made["scores"].folder / "scores.csv.xz").read_bytes())),
-            "sums": sums,
+            "digest": artefacts.sha256(lzma.decompress(contents["scores"])),
+            "sums": {published.FILES[kind]: artefacts.sha256(content) for kind, content in contents.items()},
         }
         run = circumstances() | {
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),

@@ -9,19 +9,18 @@ import pandas as pd
 import pytest
 import torch
 import toys
+from destroyed import IMAGES, same_tensors, steps_of, trained_law
 from scipy.stats import spearmanr
 from torch import nn
 
 from lib import models
 from lib.backward_rules import ReLURule, modified_gradient
 from lib.errors import StudyError
-from lib.initialisers import LAWS, truncated_normal
+from lib.initialisers import LAWS
 from lib.randomization import check_methods, explained_classes, randomization_maps, randomization_scores, sweep
-from lib.reinitialisation import ORDERS, steps
-from lib.units import units_of
+from lib.reinitialisation import ORDERS
 
 TARGETS = torch.tensor([0, 1, 3])
-IMAGES = toys.images(3)
 METHODS = [
     "gradient",
     "gradient_x_input",
@@ -32,22 +31,6 @@ METHODS = [
     "guided_gradcam",
 ]
 CONTROLS = ["edge", "input", "random"]
-
-
-def law_of(std=0.01):
-    return lambda name, trained, uniform: truncated_normal(uniform, std)
-
-
-def trained_law(name, trained, uniform):
-    return trained
-
-
-def steps_of(model, images=IMAGES, draw=0, law=None, **options):
-    return list(steps(model, units_of(model, images), law or law_of(), draw, **options))
-
-
-def same_tensors(state, other, names):
-    return all(torch.equal(state[name], other[name]) for name in names)
 
 
 @pytest.fixture

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 
 import pytest
 import torch
 import toys
+from destroyed import IMAGES, law_of, same_tensors, steps_of, trained_law
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from toys import Lambda
 
-from lib import models, reinitialisation
+from lib import models
 from lib.errors import StudyError
-from lib.initialisers import law_named, truncated_normal
+from lib.initialisers import law_named
 from lib.reinitialisation import ORDERS, Step, manifest, reinitialised, steps
 from lib.units import unit_tensors, units_of
 
-IMAGES = toys.images(3)
 BATCH_NORM = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0, "num_batches_tracked": 0.0}
-
-
-def law_of(std=0.01):
-    return lambda name, trained, uniform: truncated_normal(uniform, std)
-
-
-def trained_law(name, trained, uniform):
-    return trained
-
-
-def steps_of(model, images=IMAGES, draw=0, law=None, **options):
-    return list(steps(model, units_of(model, images), law or law_of(), draw, **options))
-
-
-def same_tensors(state, other, names):
-    return all(torch.equal(state[name], other[name]) for name in names)
 
 
 # ---------------------------------------------------------------- what a cascade changes
@@ -183,7 +168,7 @@ def test_manifest_proves_what_changed():
         }[row.order]
         assert row.changed == (1.0 if randomised else 0.0)
         trained = torch.cat([model.state_dict()[name].flatten() for name in unit_tensors(model, units[row.unit])])
-        unchanged = reinitialisation.hashlib.sha256(trained.numpy().tobytes()).hexdigest().startswith(row.digest)
+        unchanged = hashlib.sha256(trained.numpy().tobytes()).hexdigest().startswith(row.digest)
         assert unchanged == (not randomised)
         if randomised:
             assert row.std == pytest.approx(0.8796 * 0.01, rel=0.1 if row.unit == "conv1" else 0.03)
