@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from lib import compute
-from lib.backward_rules import ReLURule, graph_nodes, modified_gradient
+from lib.backward_rules import BackwardRule, ReLURule, modified_gradient
+from lib.census import graph_nodes
 from lib.errors import StudyError
 
 T = TypeVar("T")
@@ -154,8 +155,8 @@ class Workspace:
         """DeconvNet's modified gradient: (N, C, H, W)."""
         return self.once("deconvnet", lambda: self._modified_gradient(ReLURule(forward_mask=False)))
 
-    def _modified_gradient(self, rule: ReLURule) -> Tensor:
-        return modified_gradient(self.model, self.images, self.select, rule, self.logits)
+    def _modified_gradient(self, rule: BackwardRule) -> Tensor:
+        return modified_gradient(self.model, self.images, self.select, rule, self.logits)[0]
 
     def layer(self, name: str) -> tuple[Tensor, Tensor]:
         """Output of a named module and the gradient of the explained logits there: two (N, K, h, w)."""

@@ -28,7 +28,7 @@ from lib.workspace import working_copy
 def guided(model, images, targets, forward_mask=True):
     """The map of the library and the number of ReLU calls it replaced."""
     rule = ReLURule(forward_mask)
-    maps = modified_gradient(
+    (maps,) = modified_gradient(
         model.eval().requires_grad_(False), images, lambda logits: logits.gather(1, targets[:, None])[:, 0], rule
     )
     return maps, rule.calls

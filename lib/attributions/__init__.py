@@ -21,10 +21,12 @@ from lib.attributions.base import Method, explain
 from lib.attributions.cam import GradCAM, GuidedGradCAM
 from lib.attributions.controls import Edge, Input, Random
 from lib.attributions.custom import Custom
+from lib.attributions.deeplift import DeepLIFT
 from lib.attributions.gradients import Gradient, GradientXInput
 from lib.attributions.noise import IGSmoothGrad, SmoothGrad, VarGrad
 from lib.attributions.path import IntegratedGradients
 from lib.attributions.rectified import DeconvNet, GuidedBackprop
+from lib.attributions.relevance import DTDW2, DTDZBox, DTDZero, DTDZPlus, LRPEpsilon
 from lib.errors import StudyError
 from lib.workspace import Noise, Workspace, chunks, working_copy
 
@@ -41,6 +43,12 @@ METHODS: dict[str, type[Method]] = {
         DeconvNet,
         GradCAM,
         GuidedGradCAM,
+        DeepLIFT,
+        LRPEpsilon,
+        DTDZero,
+        DTDZPlus,
+        DTDZBox,
+        DTDW2,
         Edge,
         Input,
         Random,

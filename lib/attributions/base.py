@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from lib.errors import StudyError
 from lib.workspace import Workspace
 
 
@@ -50,6 +51,13 @@ class Method:
     def __call__(self, workspace: Workspace) -> Tensor:
         """Explain the images of a workspace: signed, un-normalised maps (N, C, H, W)."""
         raise NotImplementedError
+
+
+def one_of(method: Method, field: str, choices: Sequence[str]) -> None:
+    """Raise `StudyError` unless a field of a method holds one of some words."""
+    word = getattr(method, field)
+    if word not in choices:
+        raise StudyError(f"{method.label}({field}=…) got {word!r}; choose one of {', '.join(choices)}.")
 
 
 def explain(chosen: Sequence[Method], workspace: Workspace) -> dict[str, Tensor]:
