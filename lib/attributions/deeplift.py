@@ -20,7 +20,8 @@ class DeepLIFT(Method):
     r"""DeepLIFT with the Rescale rule (Shrikumar et al. 2017).
 
     .. math:: E = (x - \bar x) \odot m, \quad
-              m_\mathrm{in} = m_\mathrm{out}\,\frac{\Delta a}{\Delta z} \text{ at a ReLU}, \quad m_\mathrm{in} = W^\top m_\mathrm{out} \text{ at a linear layer}
+              m_\mathrm{in} = m_\mathrm{out}\,\frac{\Delta a}{\Delta z} \text{ at a ReLU}, \quad
+              m_\mathrm{in} = W^\top m_\mathrm{out} \text{ at a linear layer}
 
     It is complete: a map sums to the difference of the logits at the image and at the reference.
 
