@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -131,6 +132,45 @@ def plain_gradcam(model: nn.Module, x: Tensor, target: int) -> Tensor:
     for k in range(len(value)):
         coarse += gradient[k].mean() * value[k]
     return bilinear(coarse.clamp(min=0), *x.shape[1:]).expand_as(x)
+
+
+def plain_scharr(x: Tensor) -> Tensor:
+    """Scharr magnitude from every pixel's nine neighbours, those outside mirrored; scaled as `plain_edge`."""
+    grey, (height, width) = x.mean(0), x.shape[1:]
+    found = torch.zeros(height, width, dtype=x.dtype)
+    for i in range(height):
+        for j in range(width):
+            down = across = 0.0
+            for k, weight in ((-1, 3 / 16), (0, 10 / 16), (1, 3 / 16)):
+                down += weight * (_mirrored(grey, i + 1, j + k) - _mirrored(grey, i - 1, j + k))
+                across += weight * (_mirrored(grey, i + k, j + 1) - _mirrored(grey, i + k, j - 1))
+            found[i, j] = ((down**2 + across**2) / 2) ** 0.5
+    return found.expand_as(x)
+
+
+def plain_laplacian_of_gaussian(x: Tensor, sigma: float = 1.0) -> Tensor:
+    """Absolute sum over the neighbours within 4 sigma, weighted by a Laplacian of Gaussian that sums to 0."""
+    grey, (height, width), reach = x.mean(0), x.shape[1:], int(4 * sigma + 0.5)
+    bell = {k: math.exp(-(k**2) / (2 * sigma**2)) for k in range(-reach, reach + 1)}
+    total = sum(bell.values())
+    bell = {k: weight / total for k, weight in bell.items()}
+    bent = {k: (k**2 - sigma**2) / sigma**4 * weight for k, weight in bell.items()}
+    weights = {(a, b): bent[a] * bell[b] + bell[a] * bent[b] for a in bell for b in bell}
+    weights[0, 0] -= sum(weights.values())
+    found = torch.zeros(height, width, dtype=x.dtype)
+    for i in range(height):
+        for j in range(width):
+            found[i, j] = abs(sum(w * _mirrored(grey, i + a, j + b) for (a, b), w in weights.items()))
+    return found.expand_as(x)
+
+
+def _mirrored(grey: Tensor, i: int, j: int) -> float:
+    """A pixel of an image that is continued by mirror images of itself, edge pixels doubled."""
+    places = []
+    for place, length in zip((i, j), grey.shape, strict=True):
+        place %= 2 * length
+        places.append(min(place, 2 * length - 1 - place))
+    return float(grey[tuple(places)])
 
 
 def plain_edge(_model: nn.Module, x: Tensor, _target: int) -> Tensor:

@@ -286,7 +286,14 @@ class Untouchable(nn.Module):
         raise AssertionError("the model must not run before the references are checked")
 
 
-@pytest.mark.parametrize("of", ["{}", "vargrad(of={},samples=2)"])
+@pytest.mark.parametrize(
+    "of",
+    [
+        "integrated_gradients(reference=mean)",
+        "vargrad(of=integrated_gradients(reference=mean),samples=2)",
+        "input(reference=mean)",
+    ],
+)
 @pytest.mark.parametrize(
     ("references", "says"),
     [
@@ -299,7 +306,7 @@ class Untouchable(nn.Module):
 def test_missing_or_misshapen_reference_is_refused_before_any_compute(references, says, of):
     images, targets = toys.images(3), torch.tensor([0, 1, 3])
     workspace = Workspace(Untouchable(), images, targets, Noise([0, 1, 2], (2, 6, 6), 0), references=references)
-    chosen = method(of.format("integrated_gradients(reference=mean)"))
+    chosen = method(of)
     for attempt in (chosen.check, chosen):
         with pytest.raises(StudyError) as caught:
             attempt(workspace)
@@ -330,7 +337,9 @@ def test_missing_or_misshapen_reference_is_refused_before_any_compute(references
         ("integrated_gradients(steps=10)0", "brackets"),
         ("integrated_gradients(steps=10, steps=20)", "twice"),
         ("smoothgrad(noise_level=1e999)", "noise_level"),
-        ("integrated_gradients(reference=white)", "zero, black, mean, pixelmin"),
+        ("integrated_gradients(reference=grey)", "zero, black, mean, pixelmin, white"),
+        ("input(reference=grey)", "input(reference=…) got 'grey'; choose one of zero, black, mean, pixelmin, white."),
+        ("edge(detector=prewitt)", "edge(detector=…) got 'prewitt'; choose one of sobel, canny, log, scharr."),
         ("integrated_gradients(quadrature=simpson)", "midpoint, linspace"),
         ("integrated_gradients(quadrature=linspace,steps=1)", "at least 2"),
         ("vargrad(samples=0)", "vargrad needs samples"),

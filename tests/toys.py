@@ -21,6 +21,8 @@ from oracles import (
     plain_gradient,
     plain_guided_backprop,
     plain_integrated_gradients,
+    plain_laplacian_of_gaussian,
+    plain_scharr,
     plain_smoothgrad,
     plain_vargrad,
     variance,
@@ -257,7 +259,11 @@ CASES = (
         ("linear", "mlp"),
     ),
     Case("edge", lambda m, x, c, _: plain_edge(m, x, c), looks_at_model=False),
+    Case("edge(detector=scharr)", lambda m, x, c, _: plain_scharr(x), looks_at_model=False),
+    Case("edge(detector=log)", lambda m, x, c, _: plain_laplacian_of_gaussian(x), looks_at_model=False),
+    Case("edge(detector=canny)", None, looks_at_model=False),
     Case("input", lambda m, x, c, _: x, looks_at_model=False),
+    Case("input(reference=mean)", lambda m, x, c, _: x - REFERENCES["mean"], looks_at_model=False),
     Case("random", None, looks_at_model=False),
 )
 

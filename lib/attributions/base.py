@@ -48,6 +48,12 @@ class Method:
     def check(self, workspace: Workspace) -> None:
         """Raise `StudyError` if the method is not defined for the model; called before any long computation."""
 
+    def check_word(self, field: str, choices: Sequence[str]) -> None:
+        """Raise `StudyError` if a field holds another word than one of the choices."""
+        word = getattr(self, field)
+        if word not in choices:
+            raise StudyError(f"{self.label}({field}=…) got {word!r}; choose one of {', '.join(choices)}.")
+
     def __call__(self, workspace: Workspace) -> Tensor:
         """Explain the images of a workspace: signed, un-normalised maps (N, C, H, W)."""
         raise NotImplementedError

@@ -43,6 +43,15 @@ class GradCAM(Method):
     Attributes
     ----------
     layer : name of the module whose output is A; empty for the model's own ``gradcam_layer``.
+
+    Needs
+    -----
+    A convolutional layer with output (N, K, h, w) that runs once in a forward pass, named here or by the model.
+
+    Undefined
+    ---------
+    It refuses models without such a layer. The map is 0 everywhere, so has no ranks, if no channel speaks for the
+    class.
     """
 
     label: ClassVar[str] = "gradcam"
@@ -63,7 +72,22 @@ class GradCAM(Method):
 
 @dataclass(frozen=True)
 class GuidedGradCAM(GradCAM):
-    """Guided GradCAM (Selvaraju et al. 2016): Guided Backprop times the up-sampled GradCAM."""
+    r"""Guided GradCAM (Selvaraju et al. 2016): Guided Backprop times the up-sampled GradCAM.
+
+    .. math:: E = E_\mathrm{Guided\ Backprop} \odot L
+
+    Attributes
+    ----------
+    layer : name of the module that GradCAM's map L comes from; empty for the model's own ``gradcam_layer``.
+
+    Needs
+    -----
+    What Guided Backprop and GradCAM need.
+
+    Undefined
+    ---------
+    Where one of the two refuses; 0 everywhere if GradCAM's map is.
+    """
 
     label: ClassVar[str] = "guided_gradcam"
 

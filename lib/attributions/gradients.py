@@ -13,7 +13,18 @@ from lib.workspace import Workspace
 
 @dataclass(frozen=True)
 class Gradient(Method):
-    r"""Gradient (Baehrens et al. 2010; Simonyan et al. 2013): :math:`E = \partial S_c / \partial x`."""
+    r"""Gradient (Baehrens et al. 2010; Simonyan et al. 2013) of the explained logit.
+
+    .. math:: E = \partial S_c / \partial x
+
+    Needs
+    -----
+    A model that can be differentiated.
+
+    Undefined
+    ---------
+    Never; at a kink (a ReLU or a tie of max-pooling) it is the one-sided derivative that torch takes.
+    """
 
     label: ClassVar[str] = "gradient"
 
@@ -23,7 +34,18 @@ class Gradient(Method):
 
 @dataclass(frozen=True)
 class GradientXInput(Method):
-    r"""Gradient ⊙ input (Shrikumar et al. 2016): :math:`E = x \odot \partial S_c / \partial x`."""
+    r"""Gradient ⊙ input (Shrikumar et al. 2016), in the encoding that the model takes.
+
+    .. math:: E = x \odot \partial S_c / \partial x
+
+    Needs
+    -----
+    A model that can be differentiated.
+
+    Undefined
+    ---------
+    Never; 0 wherever the image is 0.
+    """
 
     label: ClassVar[str] = "gradient_x_input"
 

@@ -117,6 +117,14 @@ class SmoothGrad(OverNoisyCopies):
     of : the method whose maps are averaged.
     samples : N.
     noise_level : :math:`\sigma / (\max x - \min x)`, per image.
+
+    Needs
+    -----
+    What the method ``of`` needs.
+
+    Undefined
+    ---------
+    Where the method ``of`` is; it refuses one that adds noise itself or does not look at the model.
     """
 
     label: ClassVar[str] = "smoothgrad"
@@ -146,6 +154,15 @@ class VarGrad(OverNoisyCopies):
     of : the method whose maps vary.
     samples : N.
     noise_level : :math:`\sigma / (\max x - \min x)`, per image.
+
+    Needs
+    -----
+    What the method ``of`` needs.
+
+    Undefined
+    ---------
+    Where the method ``of`` is; it refuses one that adds noise itself or does not look at the model. Exactly 0 where
+    the maps of all copies are equal, as on a linear model.
     """
 
     label: ClassVar[str] = "vargrad"
@@ -173,6 +190,14 @@ class IGSmoothGrad(OverNoisyCopies):
     samples : N.
     steps : nodes of the midpoint rule on each copy's path.
     noise_level : standard deviation of the noise over :math:`\max x - \min x`, per image.
+
+    Needs
+    -----
+    A model that can be differentiated.
+
+    Undefined
+    ---------
+    Never on a model that is defined on every path from 0 to a noisy copy.
     """
 
     label: ClassVar[str] = "ig_smoothgrad"

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from lib.attributions.base import Method
+from lib.attributions.reference import REFERENCES, reference_image
 from lib.errors import StudyError
 from lib.workspace import Workspace
 
-REFERENCES = ("zero", "black", "mean", "pixelmin")
 QUADRATURES = ("midpoint", "linspace")
 
 
@@ -26,12 +26,21 @@ class IntegratedGradients(Method):
     Attributes
     ----------
     reference : the image :math:`\bar x`. ``zero`` is 0 in the encoding that the model takes; ``black`` (the smallest
-        pixel value of the data), ``mean`` (the mean image) and ``pixelmin`` (the smallest value of each pixel) are
-        those of the workspace. Two references that are the same image share one computation.
+        pixel value of the data), ``mean`` (the mean image), ``pixelmin`` (the smallest value of each pixel) and
+        ``white`` (the largest pixel value of the data) are those of the workspace. Two references that are the same
+        image share one computation.
     quadrature : nodes :math:`\alpha_1, \dots, \alpha_n` of equal weight. ``midpoint`` takes
         :math:`\alpha_i = (i - 1/2) / n`; ``linspace`` takes both ends, :math:`\alpha_i = (i - 1) / (n - 1)`, as the
         library released by the authors of the sanity checks does, with a larger error.
     steps : n.
+
+    Needs
+    -----
+    A model that can be differentiated, and the reference image in the workspace unless it is ``zero``.
+
+    Undefined
+    ---------
+    Never on a model that is defined on the whole path; 0 wherever the image equals the reference.
     """
 
     label: ClassVar[str] = "integrated_gradients"
@@ -40,42 +49,21 @@ class IntegratedGradients(Method):
     steps: int = 50
 
     def __post_init__(self) -> None:
-        for field, choices in (("reference", REFERENCES), ("quadrature", QUADRATURES)):
-            word = getattr(self, field)
-            if word not in choices:
-                raise StudyError(f"integrated_gradients({field}=…) got {word!r}; choose one of {', '.join(choices)}.")
+        self.check_word("reference", REFERENCES)
+        self.check_word("quadrature", QUADRATURES)
         least = 2 if self.quadrature == "linspace" else 1
         if self.steps < least:
             raise StudyError(f"integrated_gradients(steps=…) got {self.steps}; it needs at least {least}.")
 
     def check(self, workspace: Workspace) -> None:
         """Refuse a reference that the workspace does not have, or one of another shape than the images."""
-        self._reference(workspace)
+        reference_image(workspace, self.reference, self.label)
 
     def __call__(self, workspace: Workspace) -> Tensor:
-        reference = self._reference(workspace)
+        reference = reference_image(workspace, self.reference, self.label)
         digest = hashlib.sha256(reference.cpu().numpy().tobytes()).hexdigest()
         key = ("integrated gradients", digest, self.quadrature, self.steps)
         return workspace.once(key, lambda: self._along_path(workspace, reference))
-
-    def _reference(self, workspace: Workspace) -> Tensor:
-        """The reference image (C, H, W)."""
-        if self.reference == "zero":
-            return torch.zeros_like(workspace.images[0])
-        shape = tuple(workspace.images.shape[1:])
-        if self.reference not in workspace.references:
-            raise StudyError(
-                f"integrated_gradients(reference={self.reference}) needs a reference image called "
-                f"{self.reference!r}; give references={{{self.reference!r}: tensor of shape {shape}}}, or take "
-                "reference=zero."
-            )
-        reference = workspace.references[self.reference]
-        if tuple(reference.shape) != shape:
-            raise StudyError(
-                f"The reference {self.reference!r} has the shape {tuple(reference.shape)}; it must be one image of "
-                f"the shape {shape}."
-            )
-        return reference.to(workspace.images) + 0.0  # makes -0.0 the same image as 0.0
 
     def _along_path(self, workspace: Workspace, reference: Tensor) -> Tensor:
         difference = workspace.images - reference

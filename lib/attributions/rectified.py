@@ -13,10 +13,21 @@ from lib.workspace import Workspace
 
 @dataclass(frozen=True)
 class GuidedBackprop(Method):
-    r"""Guided Backprop (Springenberg et al. 2014).
+    r"""Guided Backprop (Springenberg et al. 2014): only positive signals pass back through an open ReLU.
 
-    At every ReLU with input z the signal R passes as :math:`\mathbb 1[z > 0]\,\mathbb 1[R > 0]\,R`; it starts with
-    1 at the explained logit and is not masked after the first layer, so the map is signed.
+    .. math:: R_\mathrm{in} = \mathbb 1[z > 0]\,\mathbb 1[R_\mathrm{out} > 0]\,R_\mathrm{out}
+
+    This holds at every ReLU with input z; other layers pass the signal R as the gradient. It starts with 1 at the
+    explained logit and is not masked after the first layer, so the map is signed.
+
+    Needs
+    -----
+    A model whose only non-linearities are ReLU (or ReLU6) and max-pooling, called as torch functions.
+
+    Undefined
+    ---------
+    It refuses models with other non-linearities, products of activations, or random numbers in the forward pass.
+    Without a ReLU it is the gradient.
     """
 
     label: ClassVar[str] = "guided_backprop"
@@ -31,10 +42,21 @@ class GuidedBackprop(Method):
 
 @dataclass(frozen=True)
 class DeconvNet(Method):
-    r"""DeconvNet (Zeiler & Fergus 2014).
+    r"""DeconvNet (Zeiler & Fergus 2014): only positive signals pass back through a ReLU.
 
-    At every ReLU the signal R passes as :math:`\mathbb 1[R > 0]\,R`, whatever the ReLU's input was. Without
-    max-pooling the map depends on the explained class only, not on the image. It is signed, as Guided Backprop's.
+    .. math:: R_\mathrm{in} = \mathbb 1[R_\mathrm{out} > 0]\,R_\mathrm{out}
+
+    This holds at every ReLU, whatever its input was. Without max-pooling the map depends on the explained class only,
+    not on the image. It is signed, as Guided Backprop's.
+
+    Needs
+    -----
+    A model whose only non-linearities are ReLU (or ReLU6) and max-pooling, called as torch functions.
+
+    Undefined
+    ---------
+    It refuses models with other non-linearities, products of activations, or random numbers in the forward pass.
+    Without a ReLU it is the gradient.
     """
 
     label: ClassVar[str] = "deconvnet"
