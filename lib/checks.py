@@ -14,6 +14,10 @@ from lib.compute import ROOT
 from lib.errors import StudyError
 
 
+_METHOD_LISTS = ("methods", "relevance", "costly", "slowest")
+"""Parameters that hold methods; no method may stand in two of them."""
+
+
 def notebook_path(study: str) -> Path:
     """The source of a study."""
     path = ROOT / "notebooks" / f"{study}.py"
@@ -44,14 +48,14 @@ def check(study: str, values: Mapping[str, Any]) -> None:
                 raise StudyError(f"{name} is empty; name at least one.")
         recipes = [training.read_recipe(name) for name in values.get("models", [])]
         _check_distinct(values.get("models", []), recipes)
-        for number in ("n_images", "draws", "gallery"):
+        for number in ("n_images", "draws", "gallery", "slowest_images"):
             if number in values and values[number] < 1:
                 raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
         if values.get("gallery", 1) > values.get("n_images", 1):
             raise StudyError(
                 f"gallery is {values['gallery']}, more than n_images, {values['n_images']}; make it smaller."
             )
-        methods = [*values.get("methods", []), *values.get("costly", [])]
+        methods = [each for name in _METHOD_LISTS for each in values.get(name, [])]
         attributions.methods(methods)
         attributions.methods(values.get("sweep_methods", []))
         choices = {name: values[name] for name in ("init", "prefix", "target") if name in values}
@@ -67,8 +71,9 @@ def check(study: str, values: Mapping[str, Any]) -> None:
                 setting.check(model)
         for name in {recipe.dataset for recipe in recipes}:
             data.ensure(name)
-            if "n_images" in values:
-                data.balanced(data.load(name).test_labels, values["n_images"])
+            for number in ("n_images", "slowest_images"):
+                if number in values:
+                    data.balanced(data.load(name).test_labels, values[number])
 
 
 def _check_distinct(names: Sequence[str], recipes: Sequence[training.Recipe]) -> None:

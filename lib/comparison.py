@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -92,14 +92,9 @@ class Scores:
     targets: Tensor
     values: dict[tuple[str, str, str], Tensor] = field(default_factory=dict)
 
-    def only(self, methods: Sequence[str], metrics: Sequence[str], against: Sequence[str]) -> Scores:
-        """Keep some of the scores."""
-        kept = {
-            key: value
-            for key, value in self.values.items()
-            if key[0] in methods and key[1] in against and key[2] in metrics
-        }
-        return Scores(self.targets, kept)
+    def only(self, kept: Callable[[str, str, str], bool]) -> Scores:
+        """Keep the scores whose method, ``against`` and metric are to be kept."""
+        return Scores(self.targets, {key: value for key, value in self.values.items() if kept(*key)})
 
     def add(self, method: str, against: str, values: Mapping[str, Tensor]) -> None:
         """Note the similarities of one method's maps to some others, metric by metric."""

@@ -94,15 +94,15 @@ def balanced(labels: Tensor, count: int) -> Tensor:
     return torch.cat(chosen)
 
 
-REFERENCES = ("black", "mean", "pixelmin")
+REFERENCES = ("black", "mean", "pixelmin", "white")
 """Reference images that come from the training part of a data set; see `references`."""
 
 
 def references(dataset: DataSet) -> dict[str, Tensor]:
     """Reference images of a data set: name -> (C, H, W).
 
-    ``black`` is its smallest pixel value everywhere, ``mean`` its mean image, ``pixelmin`` the smallest value of each
-    pixel; all over the images that nets are trained on.
+    ``black`` is its smallest pixel value everywhere and ``white`` the largest, ``mean`` its mean image, ``pixelmin`` the
+    smallest value of each pixel; all over the images that nets are trained on.
     """
     images = dataset.train_images
     darkest = images.amin(0)
@@ -110,6 +110,7 @@ def references(dataset: DataSet) -> dict[str, Tensor]:
         "black": torch.full_like(darkest, float(darkest.min())),
         "mean": images.double().mean(0).to(images),
         "pixelmin": darkest,
+        "white": torch.full_like(darkest, float(images.max())),
     }
 
 

@@ -17,6 +17,9 @@ from lib.thresholds import Rule
 TWINS = ("minus", "plus", "kendall")
 """The words under which a rule asks its question a second time, with some fields replaced."""
 
+NO_DRAW = -1
+"""The draw of a number about the intact model."""
+
 _NET = ["model", "dataset", "seed"]
 _KEY = ["intervention", "method", "metric", "against", "step"]
 _Key = tuple[str, str, str, str, int]
@@ -76,6 +79,9 @@ class Net:
             if table is not None and word in rule:
                 twin = rule[word]
                 other = self.table(rule | twin, twin.get("methods", [method])[0], twin.get("at", at))
+                if other is not None and list(other.columns) == [NO_DRAW]:
+                    # A number about the intact model stands beside every draw.
+                    other = pd.DataFrame({draw: other[NO_DRAW] for draw in table.columns})
                 # pandas pairs by image and draw, so the difference is taken within each cell.
                 table = None if other is None else table + sign * other
         return table

@@ -22,7 +22,7 @@ from lib.errors import StudyError
 from lib.initialisers import law_named
 from lib.progress import Progress
 from lib.reinitialisation import BATCH_NORMS, ORDERS, PREFIXES, Step, steps
-from lib.similarity import METRICS
+from lib.similarity import RANK_METRICS
 from lib.units import Units, units_of
 from lib.workspace import Noise, Workspace, chunks, working_copy
 
@@ -31,8 +31,11 @@ TARGETS = ("original", "current", "label")
 predicts (as the released notebooks do, so that part of a change comes from a change of class); the true one."""
 
 
-_FEWER_METRICS = ("spearman_abs", "spearman", "spearman_abs_fg")
-"""Stored for everything but the main cascade."""
+STALE = "cascade(weights=stale)"
+"""How the table names maps that were computed the wrong way, from a copy that never got the new weights."""
+
+_NOT_EVERYWHERE = ("spearman_fg", "sign_agreement_fg")
+"""Metrics that are stored for the main cascade only."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def randomization_scores(
     sweep_methods: Sequence[str] = (),
     costly: Sequence[str] = (),
     stale: Sequence[str] = (),
+    metrics: Sequence[str] = RANK_METRICS,
+    nulls: Sequence[str] = ("null_other_image",),
     labels: Tensor | None = None,
     references: Mapping[str, Tensor] | None = None,
     calibration: Tensor | None = None,
@@ -156,6 +161,8 @@ def randomization_scores(
     sweep_methods : those of the methods that take part in the sweeps; without any, nothing is swept.
     costly : further methods, for the main cascade only.
     stale : those of the methods that are also computed the wrong way, from a copy that never gets the new weights.
+    metrics : words of `lib.similarity.METRICS`.
+    nulls : words of `lib.nulls.NULLS`: what the intact model's maps are compared with to see how low "unrelated" is.
     labels : (N,) true classes, for ``target="label"``.
     references : name -> image (C, H, W), for the methods that take one.
     calibration : (M, C, H, W), images for ``bn="recalibrate"``.
@@ -167,9 +174,9 @@ def randomization_scores(
     -------
     One row per number, with the columns intervention (an order, or ``cascade(init=uniform)`` and the like), level (the
     unit reached), step, draw, image, target, method, metric, against, value. Maps are compared with the intact model's
-    (``against`` original); those of the fully random model and of models with one random unit also with the image and
-    its edges (input, edge). Step 0 is the intact model; its maps are also compared with those of another image
-    (null_other_image) and, for stochastic methods, with those from other noise (self).
+    (``against`` original); those of the fully random model also with the image and its edges (input, edge), those of
+    models with one random unit with the edges. Step 0 is the intact model; its maps are also compared with the nulls
+    and, for stochastic methods, with those from other noise (self).
     """
     compute.settle()
     before = _digest(model)
@@ -190,7 +197,9 @@ def randomization_scores(
     tables = []
     for part in parts:
         working.load_state_dict(trained)
-        comparison = Comparison(working, examples.part(part), references, background, seed)
+        comparison = Comparison(
+            working, examples.part(part), references, background, seed, metrics=metrics, nulls=nulls
+        )
         for run in runs:
             comparison.remember(run.setting.target, [chosen[name] for name in run.methods])
         table = Table(examples.image_ids[part])
@@ -210,7 +219,7 @@ def randomization_scores(
                     table.add(run.intervention, step.unit, step.step, number, run.kept(known[key], step, units))
                     if stale and run.intervention == "cascade":
                         wrong = comparison.stale_scores([chosen[name] for name in stale], run.setting.target)
-                        table.add("cascade(weights=stale)", step.unit, step.step, number, wrong)
+                        table.add(STALE, step.unit, step.step, number, wrong)
                 progress.step(f"draw {number + 1}/{draws}, {run.intervention}")
         tables.append(table.frame())
     if _digest(model) != before:
@@ -245,24 +254,22 @@ def randomization_maps(
     examples = Examples.of(images, targets, labels, image_ids)
     examples.check({target})
     chosen = check_methods(model, images, targets, methods, references)
-    law = law_named(init, model)
-    options = {"prefix": prefix, "bn": bn, "calibration": calibration}
     working = working_copy(model)
-    trained = {name: value.clone() for name, value in working.state_dict().items()}
+    trained = copy.deepcopy(working.state_dict())
     units = units_of(model, images)
-    maps: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
+    stages: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
     for order in orders:
-        for step in [None, *steps(model, units, law, 0, seed, order=order, **options)]:  # type: ignore[arg-type]
+        run = _Run(order, order, setting, list(methods))
+        for step in [None, *run.steps(model, units, 0, seed, calibration)]:
             working.load_state_dict(trained if step is None else step.state)
-            pieces: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
-            for part in chunks(images):
-                state = "trained" if step is None else _name_of(step)
-                workspace = examples.part(part).workspace(working, target, seed, state, references=references)
-                for name, found in explain(chosen, workspace).items():
-                    pieces[name].append(found.sum(1).cpu())
-            for name, found in pieces.items():  # type: ignore[assignment]
-                maps[name].append(torch.cat(found))  # type: ignore[arg-type]
-    return {name: torch.stack(found).unflatten(0, (len(orders), -1)) for name, found in maps.items()}
+            state = "trained" if step is None else _name_of(step)
+            pieces = [
+                explain(chosen, examples.part(part).workspace(working, target, seed, state, references=references))
+                for part in chunks(images)
+            ]
+            for name, stage in stages.items():
+                stage.append(torch.cat([maps[name].sum(1).cpu() for maps in pieces]))
+    return {name: torch.stack(stage).unflatten(0, (len(orders), -1)) for name, stage in stages.items()}
 
 
 @dataclass(frozen=True)
@@ -281,13 +288,22 @@ class _Run:
         return steps(model, units, law, draw, seed, order=self.order, prefix=prefix, bn=bn, calibration=calibration)
 
     def kept(self, scores: Scores, step: Step, units: Units) -> Scores:
-        """The scores of a stage that go into the table, which would be three times as large with all of them.
+        """The scores of a stage that go into the table, which would be several times as large with all of them.
 
-        Image and edges are compared with maps of single units and of the fully random model only.
+        Image and edges are compared with maps of the fully random model only, and the edges, without regard to the
+        foreground, with those of single random units.
         """
-        metrics = METRICS if self.intervention == "cascade" else _FEWER_METRICS
-        shown = self.intervention == "independent" or (self.intervention == "cascade" and step.step == len(units))
-        return scores.only(self.methods, metrics, ["original", "edge", "input"] if shown else ["original"])
+
+        def kept(method: str, against: str, metric: str) -> bool:
+            if method not in self.methods:
+                return False
+            if against == "original":
+                return self.intervention == "cascade" or metric not in _NOT_EVERYWHERE
+            if self.intervention == "independent":
+                return against == "edge" and not metric.endswith("_fg")
+            return self.intervention == "cascade" and step.step == len(units)
+
+        return scores.only(kept)
 
 
 def _runs(

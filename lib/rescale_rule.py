@@ -29,9 +29,9 @@ class RescaleRule(BackwardRule):
 
     - ReLU and ReLU6: :math:`m_\mathrm{in} = m_\mathrm{out}\,\Delta a / \Delta z`, and the plain gradient where
       :math:`\Delta z` is 0 up to rounding.
-    - Max-pooling, with the image's maximum y at p and the reference's maximum at q: if the image's is the larger, all
-      of :math:`\Delta y` is put on p, :math:`m_p = m\,\Delta y / (x_p - \bar x_p)`; else on q. That difference of inputs
-      is at least as large as :math:`\Delta y`, so no multiplier exceeds 1. It is 1, on p, if the difference is 0.
+    - Max-pooling, with the image's maximum y at p and the reference's maximum at q: if the image's is larger, all of
+      :math:`\Delta y` is put on p, :math:`m_p = m\,\Delta y / (x_p - \bar x_p)`; else on q. That difference of inputs
+      is at least as large as :math:`\Delta y`, so no multiplier exceeds 1. Where it is 0, the multiplier is 1, on p.
     """
 
     title = "DeepLIFT"

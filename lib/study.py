@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import lzma
 import os
@@ -74,8 +75,8 @@ class Study(Stored):
             self.nets = [training.named_net(net) for net in self.params.get("models", [])]
             self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
 
-    def examples(self, net: training.TrainedNet) -> dict[str, Any]:
-        """What a net is studied on: ``n_images`` test images, spread evenly over the classes.
+    def examples(self, net: training.TrainedNet, n_images: int | None = None) -> dict[str, Any]:
+        """What a net is studied on: test images, spread evenly over the classes, as many as the parameter n_images says.
 
         Returns
         -------
@@ -83,7 +84,7 @@ class Study(Stored):
         true ones, image_ids, their numbers in the test set, and references (`lib.data.references`).
         """
         dataset = self._data[net.recipe.dataset]
-        chosen = data.balanced(dataset.test_labels, self.params["n_images"])
+        chosen = self._chosen(dataset, n_images)
         images = dataset.test_images[chosen]
         return {
             "images": images,
@@ -98,6 +99,7 @@ class Study(Stored):
         function: Callable[..., pd.DataFrame],
         methods: list[str],
         first_net: Mapping[str, Any] | None = None,
+        few_images: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> pd.DataFrame:
         """Compute the scores of all nets, or find them: in the cache, or in a published report whose key still fits.
@@ -107,24 +109,32 @@ class Study(Stored):
         function : e.g. `lib.randomization.randomization_scores`; called as ``function(model, methods=methods,
             background=…, **examples, **settings)`` for every net, see `examples`.
         first_net : further settings for the first net alone, for what is too costly to run on all.
+        few_images : settings of one more call for the first net, for methods that are too costly to run on all images:
+            ``methods``, ``n_images`` and what else departs from ``settings``.
 
         Returns
         -------
         The table as it is stored, with the columns `COLUMNS`.
         """
 
+        few = dict(few_images or {})
+
         def make(folder: Path) -> None:
             tables = []
             for net in self.nets:
+                background = {"background": self._data[net.recipe.dataset].background}
                 more = dict(first_net or {}) if net is self.nets[0] else {}
-                background = self._data[net.recipe.dataset].background
-                given = self.examples(net) | settings | more
-                table = function(net.model, methods=methods, background=background, **given)
-                tables += [_named(table, net), _named(self._accuracy(net), net)]
+                given = background | self.examples(net) | settings | more
+                tables += [_named(function(net.model, methods=methods, **given), net), _named(self._accuracy(net), net)]
+                if few and net is self.nets[0]:
+                    given = background | self.examples(net, few["n_images"]) | settings | few
+                    del given["n_images"]
+                    tables.append(_named(function(net.model, **given), net))
             artefacts.write_atomically(folder / "scores.csv.xz", pack_scores(pd.concat(tables, ignore_index=True)))
 
-        described = settings | {"first_net": dict(first_net or {})}
-        named = [*methods, *(first_net or {}).get("costly", [])]
+        described = settings | {"first_net": dict(first_net or {}), "few_images": few}
+        further = [each.get("costly", []) for each in (settings, first_net or {})]
+        named = list(dict.fromkeys([*methods, *itertools.chain(*further), *few.get("methods", [])]))
         folder = self._find_or_make("scores", function, named, described, make)
         self._scores = read_scores(folder / "scores.csv.xz")
         return self._scores
@@ -185,7 +195,11 @@ class Study(Stored):
     def images(self, net: training.TrainedNet) -> Tensor:
         """The test images that a net is studied on: (n_images, C, H, W)."""
         dataset = self._data[net.recipe.dataset]
-        return dataset.test_images[data.balanced(dataset.test_labels, self.params["n_images"])]
+        return dataset.test_images[self._chosen(dataset)]
+
+    def _chosen(self, dataset: data.DataSet, n_images: int | None = None) -> Tensor:
+        """Numbers of the test images that are studied; the parameter n_images says how many, unless told otherwise."""
+        return data.balanced(dataset.test_labels, n_images or self.params["n_images"])
 
     def manifest(self, orders: list[str], init: str, prefix: str) -> pd.DataFrame:
         """What one draw changes in the first net, order by order, see `lib.reinitialisation.manifest`."""
@@ -344,12 +358,13 @@ _CODE: dict[str, list[Any]] = {
     "scores": [
         Study.scores,
         Study.examples,
+        Study._chosen,
         Study._accuracy,
         training.correct,
         data.balanced,
         data.references,
         pack_scores,
     ],
-    "manifest": [Study.manifest, Study.images, data.balanced],
-    "maps": [Study.maps, Study.examples, data.balanced, data.references, _half],
+    "manifest": [Study.manifest, Study.images, Study._chosen, data.balanced],
+    "maps": [Study.maps, Study.examples, Study._chosen, data.balanced, data.references, _half],
 }

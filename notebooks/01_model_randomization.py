@@ -46,12 +46,17 @@ methods: list[str] = [
     "input",
     "random",
 ]
+# methods that send back relevance instead of a gradient: only in the top-down cascade
+relevance: list[str] = ["deeplift", "lrp_epsilon", "dtd_zplus"]
 # methods that take hundreds of passes a map: only in the top-down cascade, and only on the first net
 costly: list[str] = [
     "ig_smoothgrad",
     "vargrad(of=integrated_gradients(steps=10),samples=25)",
     "integrated_gradients(reference=mean)",
 ]
+# methods that take thousands of passes a map: as the costly ones, and only on some of the images
+slowest: list[str] = ["meaningful_perturbation"]
+slowest_images: int = 5  # test images for these, spread evenly over the classes
 # cascade: from the logits down; reverse: from the input up; independent: one unit at a time, all others trained
 orders: list[str] = ["cascade", "reverse", "independent"]
 n_images: int = 10  # test images, spread evenly over the classes
@@ -93,13 +98,15 @@ study = Study("01_model_randomization", globals())
 # per number.
 
 # %%
-settings = {"orders": orders, "init": init, "prefix": prefix, "target": target}
+settings = {"orders": orders, "init": init, "prefix": prefix, "target": target, "costly": relevance}
 swept = [each for each in sweep_methods if each in methods]
 stale = [each for each in ["guided_backprop"] if each in methods]
-once = {"costly": costly, "sweep_methods": swept, "stale": stale}
-scores = study.scores(randomization_scores, methods, first_net=once, draws=draws, **settings)
+once = {"costly": [*relevance, *costly], "sweep_methods": swept, "stale": stale}
+few = {"methods": slowest, "n_images": slowest_images, "orders": ["cascade"], "costly": []} if slowest else {}
+scores = study.scores(randomization_scores, methods, first_net=once, few_images=few, draws=draws, **settings)
 main = {"orders": orders, "init": init[0], "prefix": prefix[0], "target": target[0]}
-maps = study.maps(randomization_maps, [*methods, *costly], gallery, **main)
+everything = [*methods, *relevance, *costly, *slowest]
+maps = study.maps(randomization_maps, everything, gallery, **main)
 net = study.nets[0]
 own = net.of(scores)
 stages = figures.stage_names(own)
@@ -146,7 +153,7 @@ study.table(
 # on top. Absolute values first, because this is how saliency maps are usually shown.
 
 # %%
-down = {method: maps[method][orders.index("cascade")] for method in [*methods, *costly]}
+down = {method: maps[method][orders.index("cascade")] for method in everything}
 for number in range(gallery):
     study.figure(
         figures.map_grid({method: stack[:, number] for method, stack in down.items()}, stages, signed=False),
@@ -211,7 +218,7 @@ for trained in study.nets:
 # %%
 nulls = figures.in_words(own, methods, "spearman_abs", "null_other_image")
 study.figure(
-    figures.beside_nulls(own, [*methods, *costly], "spearman_abs"),
+    figures.beside_nulls(own, everything, "spearman_abs"),
     "nulls",
     f"Read every similarity from its own null upwards; maps of two different images reach {nulls}. "
     f"{net.name}, absolute maps, all pixels; means and 95 % intervals.",
@@ -254,6 +261,48 @@ study.figure(
     f"{figures.in_words(own, noisy, 'spearman_abs', 'null_other_image')}. {net.name}; means and 95 % intervals.",
     "Three panels of cascade curves for integrated gradients, its noisy variants, SmoothGrad and VarGrad.",
 )
+
+# %% [markdown]
+# ### Relevance instead of gradients
+#
+# DeepLIFT and ε-LRP do not send a gradient back through the net. LRP sends back *relevance*, the logit itself, and at
+# each layer shares it out in proportion to what each input contributed,
+#
+# $$R_i = \sum_j \frac{a_i w_{ij}}{z_j + \epsilon\,\mathrm{sign}(z_j)}\, R_j.$$
+#
+# DeepLIFT does the same with differences from a reference image. It sounds like a different idea, but on a ReLU net
+# LRP with $\epsilon \to 0$ *is* Gradient ⊙ input, to the last digit, and DeepLIFT is too where there are no biases. So the
+# curves should lie on each other, ties and all. The third curve is not of this family: deep Taylor decomposition by the
+# z⁺ rule lets only positive weights pass relevance, and a product of positive matrices soon forgets what stood above.
+
+# %%
+kin = ["gradient_x_input", *relevance]
+floor = floors[net.name].min().item(), floors[net.name].max().item()
+study.figure(
+    figures.cascade_curves(own, kin, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
+    "curves-relevance",
+    f"Absolute maps, first → last step: {figures.in_words(own, kin, 'spearman_abs')}; on ink pixels only: "
+    f"{figures.in_words(own, kin, 'spearman_abs_fg')}. {net.name}; means and 95 % intervals, band: the tie floor.",
+    "Three panels of cascade curves for Gradient ⊙ input, DeepLIFT, epsilon-LRP and deep Taylor decomposition.",
+)
+
+# %% [markdown]
+# ### Masks found by optimisation
+#
+# Fong & Vedaldi (2017) take no gradient of the logit at all. They search for the smallest smooth mask that deletes the
+# evidence for the class. A1 shows one figure of it under the cascade, without a word. The search starts at random, so
+# ask first how well two searches on the *same* net agree; this is the ceiling in the figure of nulls above.
+
+# %%
+if slowest:
+    again = figures.in_words(own, slowest, "spearman_abs", "self")
+    study.figure(
+        figures.cascade_curves(own, ["gradient", *slowest], ["spearman_abs", "spearman_abs_fg"]),
+        "curves-slowest",
+        f"Absolute maps, first → last step: {figures.in_words(own, slowest, 'spearman_abs')}; two searches on the intact "
+        f"net agree by {again}. {net.name}, {slowest_images} images x {draws} draws; means and 95 % intervals.",
+        "Two panels of cascade curves for masks found by optimisation, beside the gradient.",
+    )
 
 # %% [markdown]
 # ## What a model of pure noise draws
@@ -385,7 +434,7 @@ study.figure(
 for architecture in with_released_numbers(study.nets):
     ours = scores[(scores.model == architecture) & (scores.intervention == "cascade")]
     study.table(
-        beside_released(ours, [*methods, *costly]),
+        beside_released(ours, everything),
         f"{architecture}: our mean similarity of absolute maps beside the released one.",
     )
 
@@ -398,7 +447,7 @@ for architecture in with_released_numbers(study.nets):
 
 # %%
 where = {"A-01": "accuracies", "A-02": "accuracies", "A-07": "laws", "A-08": "laws", "A-17": "full-reinit"}
-where |= {"A-32": "curves-noise", "A-33": "orders", "A-12": "stale"}
+where |= {"A-32": "curves-noise", "A-33": "orders", "A-12": "stale", "A-34": "curves-relevance", "A-35": "curves-slowest"}
 where |= dict.fromkeys(["A-40", "A-41", "A-42", "A-43", "A-44"], f"units-{net.name}")
 verdicts = study.claims(scores, figure=f"curves-{net.name}", elsewhere=where)
 study.table(verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3)

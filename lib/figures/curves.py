@@ -15,10 +15,8 @@ from matplotlib.figure import Figure
 
 from lib.figures.looks import METRICS, legend_below, panels, setting_style, spoken, style
 from lib.figures.words import measured, stage_names
+from lib.randomization import STALE
 from lib.statistics import summary
-
-STALE = "cascade(weights=stale)"
-"""Maps from a copy of the net that never got the new weights."""
 
 _LEAST = -0.15
 """Similarity at the lower end of an axis, unless a curve goes lower."""
