@@ -62,6 +62,39 @@ def test_declared_units_may_group_modules():
     ]
 
 
+def chain(order, units):
+    """A net that calls its modules in an order, each 72 -> 72 wide, and then ``out``; with declared units."""
+
+    def forward(model, x):
+        x = x.flatten(1)
+        for name in order:
+            x = getattr(model, name)(x)
+        return model.out(x)
+
+    model = Lambda(forward, out=nn.Linear(72, 4), **{name: nn.Linear(72, 72) for name in order})
+    model.units = units
+    return model
+
+
+@pytest.mark.parametrize("order", [["first", "second"], ["first", "second", "first"]], ids=["branches", "called_twice"])
+def test_modules_of_one_unit_may_take_turns(order):
+    model = chain(order, {"below": ("second", "first"), "above": ("out",)}).double()
+    assert units_of(model, IMAGES) == model.units
+
+
+def test_weight_that_is_used_without_a_call_of_its_module_counts_as_used():
+    """As in torchvision's attention modules."""
+    model = Lambda(
+        lambda m, x: m.out(nn.functional.linear(m.norm(x.flatten(1)), m.inner.weight, m.inner.bias)),
+        norm=nn.LayerNorm(72),
+        inner=nn.Linear(72, 72),
+        out=nn.Linear(72, 4),
+    ).double()
+    model.units = {"attention": ("norm", "inner"), "out": ("out",)}
+    assert units_of(model.requires_grad_(False), IMAGES) == model.units
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_name_of_a_unit_is_not_a_prefix_of_another():
     """`layer1` must not take the tensors of `layer10`."""
     model = Lambda(lambda m, x: m.layer10(m.layer1(x.flatten(1))), layer1=nn.Linear(72, 3), layer10=nn.Linear(3, 4))
@@ -105,16 +138,67 @@ def misspelt():
     return model
 
 
+def upside_down():
+    return chain(["first", "second"], {"above": ("second", "out"), "below": ("first",)})
+
+
+def taking_turns():
+    return chain(["first", "second", "third"], {"odd": ("first", "third"), "even": ("second", "out")})
+
+
+def called_again_from_above():
+    return chain(["first", "second", "first"], {"below": ("first",), "above": ("second", "out")})
+
+
+def unit_never_called():
+    model = never_called()
+    model.units = {"body": ("out",), "auxiliary head": ("auxiliary",)}
+    return model
+
+
+def unused_module_in_a_unit():
+    model = never_called()
+    model.units = {"all": ("out", "auxiliary")}
+    return model
+
+
+def result_thrown_away():
+    """An auxiliary head that does run, but whose result nobody sees."""
+    return Lambda(
+        lambda m, x: (m.auxiliary(x.flatten(1)), m.out(x.flatten(1)))[1],
+        auxiliary=nn.Linear(72, 4),
+        out=nn.Linear(72, 4),
+    )
+
+
 @pytest.mark.parametrize(
     ("build", "says"),
     [
+        (upside_down, "'second' of the unit 'above' is called after 'first' of the unit 'below'"),
+        (taking_turns, "'third' of the unit 'odd' is called after 'second' of the unit 'even'"),
+        (called_again_from_above, "'first' of the unit 'below' is called after 'second' of the unit 'above'"),
+        (unit_never_called, "No module of the unit 'auxiliary head' is called"),
+        (unused_module_in_a_unit, "'auxiliary.weight' of the unit 'all' does not lead to the logits"),
+        (result_thrown_away, "'auxiliary.weight' of the unit 'auxiliary' does not lead to the logits"),
         (ClassToken, "'token' belongs to no unit"),
         (never_called, "'auxiliary.weight' belongs to no unit"),
         (overlapping, "'2.weight' belongs to several units"),
         (incomplete, "'2.weight' belongs to no unit"),
         (misspelt, "seven own no tensor"),
     ],
-    ids=["parameter_held_directly_T5", "module_never_called_T8", "overlapping", "incomplete", "misspelt"],
+    ids=[
+        "upside_down",
+        "taking_turns",
+        "called_again_from_above",
+        "unit_never_called",
+        "unused_module_in_a_unit",
+        "result_thrown_away",
+        "parameter_held_directly_T5",
+        "module_never_called_T8",
+        "overlapping",
+        "incomplete",
+        "misspelt",
+    ],
 )
 def test_units_that_do_not_cover_the_model_once_are_refused(build, says):
     with pytest.raises(StudyError) as caught:
