@@ -48,6 +48,8 @@ class BackwardRule(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.calls = 0
+        self.complaints: list[str] = []
+        """What the rule met that it is not defined for, beside operations out of its reach."""
         self.made: set[Node] = set()
         """Nodes that the rule made itself, whatever their names."""
 
@@ -140,6 +142,8 @@ def modified_gradient(
                 "explain another function; look for dropout or other random numbers in the forward pass."
             )
         check_census(logits, rule, model, inputs)
+        if rule.complaints:
+            raise StudyError(rule.complaints[0])
         return torch.autograd.grad(select(logits).sum(), (inputs, *leaves), materialize_grads=True)
 
 

@@ -91,9 +91,11 @@ def layers_with(model: nn.Module, run: Callable[[], Tensor], fault_of: Callable[
     def look(name: str) -> Callable[..., None]:
         def after(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
             before = {each.grad_fn for each in given if isinstance(each, Tensor)}
-            for node in graph_nodes(output, before) if isinstance(output, Tensor) else ():
-                # The innermost layer is done first, and keeps the node.
-                found.setdefault(fault_of(node), f"in the layer {name!r} ({type(module).__name__})")
+            outputs = output if isinstance(output, (tuple, list)) else [output]
+            for each in (each for each in outputs if isinstance(each, Tensor)):
+                for node in graph_nodes(each, before):
+                    # The innermost layer is done first, and keeps the node.
+                    found.setdefault(fault_of(node), f"in the layer {name!r} ({type(module).__name__})")
 
         return after
 

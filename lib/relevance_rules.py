@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from lib.backward_rules import BackwardRule, modified_gradient
 from lib.census import PASSIVE_NODES, graph_nodes
-from lib.errors import StudyError
 from lib.layer_calls import LinearCall, ReLUCall
 
 _VIEWS = frozenset({"ReshapeAliasBackward0", "UnsafeViewBackward0", "ViewBackward0", "torch::autograd::AccumulateGrad"})
@@ -100,7 +99,8 @@ class EpsilonRule(RelevanceRule):
         if self.scale == "layer":
             largest = shared.flatten(1).abs().amax(1)
             epsilon = self.epsilon * largest.view(-1, *[1] * (shared.dim() - 1))
-        return quotient(z, shared + torch.where(shared < 0, -epsilon, epsilon))
+        sign = torch.where(shared < 0, -torch.ones_like(shared), torch.ones_like(shared))
+        return quotient(z, shared + epsilon * sign)
 
 
 def _times(factor: Tensor) -> Callable[[Tensor], Tensor]:
@@ -155,12 +155,12 @@ class DeepTaylorRule(RelevanceRule):
             proxy = call.without_bias(call.input, call.weight) - above
         else:
             if bool((call.input < 0).any()):
-                raise StudyError(
+                self.complaints.append(
                     "The images have pixels below 0, for which the z+ rule is not defined; take dtd_zbox or dtd_w2."
                     if takes_images
                     else "The z+ rule needs a ReLU before every dense or convolutional layer but the first, and this "
-                    f"model feeds one of weights {tuple(call.weight.shape)} with negative values; leave the dtd_z… "
-                    "and dtd_w2 methods out of `methods`."
+                    f"model feeds one of weights {tuple(call.weight.shape)} with negative values; leave dtd_zplus, "
+                    "dtd_zbox and dtd_w2 out of `methods`."
                 )
             proxy = call.without_bias(call.input, call.weight.clamp(min=0))
         return _StandIn.apply(proxy, call)

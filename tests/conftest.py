@@ -27,7 +27,7 @@ def case(request):
     declared, name = request.param
     model = toys.net(name)
     images = toys.images(3, name)
-    return declared, model, images, torch.tensor([0, 1, 3])
+    return declared, model, images.abs() if declared.positive else images, torch.tensor([0, 1, 3])
 
 
 @pytest.fixture(params=sorted(toys.NETS))

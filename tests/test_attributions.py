@@ -88,7 +88,7 @@ def test_method_written_back_is_the_same_method(case):
 def test_methods_together_give_the_bits_they_give_alone():
     """Shared parts must not leak from one method to another, in any order; no two of these share noisy copies."""
     model, images, targets = toys.net("max_pool"), toys.images(3), torch.tensor([0, 1, 3])
-    written = [case.written for case in toys.CASES]
+    written = [case.written for case in toys.CASES if not case.positive]
     forwards = explained(model, images, targets, written)
     backwards = explained(model, images, targets, written[::-1])
     for each in written:

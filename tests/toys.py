@@ -27,6 +27,7 @@ from oracles import (
     plain_vargrad,
     variance,
 )
+from relevance_oracles import deep_taylor_rule, epsilon_rule, plain_deeplift, plain_relevance
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -124,6 +125,22 @@ def _relu6() -> nn.Module:
     return net
 
 
+def _overlapping() -> nn.Module:
+    """Max-pooling with overlapping, padded windows, an average pool, and no bias in the last layer."""
+    net = nn.Sequential(
+        nn.Conv2d(2, 5, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, stride=2, padding=1),
+        nn.Conv2d(5, 8, 2),
+        nn.ReLU(),
+        nn.AvgPool2d(2, stride=1, padding=1),
+        nn.Flatten(),
+        nn.Linear(72, 4, bias=False),
+    )
+    net.gradcam_layer = "4"
+    return net
+
+
 def _pooled() -> nn.Module:
     """Global average pooling and one linear layer: the setting of CAM."""
     net = nn.Sequential(
@@ -148,10 +165,11 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     "residual": _residual,
     "from_input": _from_input,
     "relu6": _relu6,
+    "overlapping": _overlapping,
     "pooled": _pooled,
 }
 
-SINGLE_FIRST_LAYER = {"linear": "1", "mlp": "1", "max_pool": "0", "residual": "conv1", "relu6": "0", "pooled": "0"}
+SINGLE_FIRST_LAYER = {"linear": "1", "mlp": "1", "max_pool": "0", "residual": "conv1", "relu6": "0", "overlapping": "0", "pooled": "0"}
 """Nets in which the first-layer short cut must be taken. `in_place` may take it or not, but be right."""
 
 
@@ -188,11 +206,16 @@ def images(count: int, name: str = "", seed: int = 1) -> Tensor:
 
 
 REFERENCES = {
-    "black": torch.full((2, SIDE, SIDE), -1.0, dtype=torch.float64),
+    "black": torch.full((2, SIDE, SIDE), -30.0, dtype=torch.float64),
     "mean": images(50, seed=3).abs().mean(0),
     "pixelmin": images(5, seed=4).amin(0),
+    "white": torch.full((2, SIDE, SIDE), 30.0, dtype=torch.float64),
 }
 """Reference images of integrated gradients, none of them zero."""
+
+
+NO_DEEP_TAYLOR = ("residual", "from_input", "pooled")
+"""Nets with batch norm, sums, or negative values between layers."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +229,8 @@ class Case:
     oracle: Callable[[nn.Module, Tensor, int, Callable[[int], Tensor]], Tensor] | None
     not_on: tuple[str, ...] = ()
     looks_at_model: bool = True
+    positive: bool = False
+    """Whether it takes no negative pixels."""
 
 
 CASES = (
@@ -257,6 +282,39 @@ CASES = (
         "guided_gradcam",
         lambda m, x, c, _: plain_guided_backprop(m, x, c) * plain_gradcam(m, x, c),
         ("linear", "mlp"),
+    ),
+    Case("deeplift", lambda m, x, c, _: plain_deeplift(m, x, c, torch.zeros_like(x))),
+    Case("deeplift(reference=mean)", lambda m, x, c, _: plain_deeplift(m, x, c, REFERENCES["mean"])),
+    Case("lrp_epsilon", lambda m, x, c, _: plain_relevance(m, x, c, epsilon_rule(1e-4))),
+    Case("lrp_epsilon(epsilon=0.3)", lambda m, x, c, _: plain_relevance(m, x, c, epsilon_rule(0.3))),
+    Case(
+        "lrp_epsilon(epsilon=0.2,scale=layer)",
+        lambda m, x, c, _: plain_relevance(m, x, c, epsilon_rule(0.2, relative=True)),
+    ),
+    Case(
+        "lrp_epsilon(epsilon=0.1,bias=out)",
+        lambda m, x, c, _: plain_relevance(m, x, c, epsilon_rule(0.1, with_bias=False)),
+        NO_DEEP_TAYLOR,
+    ),
+    Case("dtd_zero", lambda m, x, c, _: plain_relevance(m, x, c, epsilon_rule(0.0))),
+    Case(
+        "dtd_zero(bias=out)",
+        lambda m, x, c, _: plain_relevance(m, x, c, epsilon_rule(0.0, with_bias=False)),
+        NO_DEEP_TAYLOR,
+    ),
+    Case(
+        "dtd_zplus",
+        lambda m, x, c, _: plain_relevance(m, x, c, deep_taylor_rule("zplus")),
+        NO_DEEP_TAYLOR,
+        positive=True,
+    ),
+    Case("dtd_w2", lambda m, x, c, _: plain_relevance(m, x, c, deep_taylor_rule("w2")), NO_DEEP_TAYLOR),
+    Case(
+        "dtd_zbox",
+        lambda m, x, c, _: plain_relevance(
+            m, x, c, deep_taylor_rule("zbox", REFERENCES["black"], REFERENCES["white"])
+        ),
+        NO_DEEP_TAYLOR,
     ),
     Case("edge", lambda m, x, c, _: plain_edge(m, x, c), looks_at_model=False),
     Case("edge(detector=scharr)", lambda m, x, c, _: plain_scharr(x), looks_at_model=False),
