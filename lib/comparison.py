@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import torch
@@ -14,7 +14,8 @@ from lib import compute
 from lib.attributions.base import Method, explain
 from lib.attributions.controls import Edge, Input
 from lib.errors import StudyError
-from lib.similarity import RankedMaps, compare, foreground
+from lib.nulls import check_nulls, other_classes, other_images, shuffled
+from lib.similarity import RANK_METRICS, PreparedMaps, check_metrics, check_normalisation, compare, foreground
 from lib.workspace import Noise, Workspace
 
 UNSIGNED = ("spearman_abs", "spearman_abs_fg")
@@ -110,7 +111,10 @@ class Comparison:
     examples : on the device.
     references : name -> image (C, H, W), for the methods that take one.
     background : pixel value of an empty pixel; the foreground metrics leave such pixels out.
-    seed : of the noise.
+    seed : of the noise and of the nulls.
+    metrics : what to compare, of `lib.similarity.METRICS`.
+    nulls : what to compare the intact model's maps with besides, of `lib.nulls.NULLS`.
+    normalisation : what SSIM and HOG divide maps by, of `lib.similarity.NORMALISATIONS`.
     """
 
     def __init__(
@@ -120,45 +124,77 @@ class Comparison:
         references: Mapping[str, Tensor] | None,
         background: float,
         seed: int,
+        metrics: Sequence[str] = RANK_METRICS,
+        nulls: Sequence[str] = ("null_other_image",),
+        normalisation: str = "max",
     ) -> None:
+        check_metrics(metrics, *examples.images.shape[2:])
+        check_nulls(nulls)
+        check_normalisation(normalisation)
         self.working = working
         self.examples = examples
         self.references = references
         self.seed = seed
+        self.metrics = metrics
+        self.nulls = nulls
+        self.normalisation = normalisation
         self.mask = foreground(examples.images, background)
         self.stale = copy.deepcopy(working)
-        self.intact: dict[tuple[str, str], RankedMaps] = {}
+        self.intact: dict[tuple[str, str], PreparedMaps] = {}
         controls = explain([Edge(), Input()], self._workspace("original", "trained"))
-        self.controls = {name: RankedMaps(maps, self.mask) for name, maps in controls.items()}
+        self.controls = {name: self._prepared(maps) for name, maps in controls.items()}
 
     def remember(self, rule: str, methods: Sequence[Method]) -> None:
         """Explain the images by the intact model, for comparison; the working copy must still hold its weights."""
         missing = [each for each in methods if (rule, each.name) not in self.intact]
         for name, maps in explain(missing, self._workspace(rule, "trained")).items():
-            self.intact[rule, name] = RankedMaps(maps, self.mask)
+            self.intact[rule, name] = self._prepared(maps)
 
     def intact_scores(self, methods: Sequence[Method], rule: str) -> Scores:
-        """Compare the intact model's maps with themselves, with another image's, and with those from other noise."""
+        """Compare the intact model's maps with themselves, with the nulls, and with those from other noise."""
         scores = Scores(self.examples.classes(self.working, rule))
         stochastic = [each for each in methods if each.stochastic]
         again = explain(stochastic, self._workspace(rule, "trained", "self"))
+        for_others = self._maps_for_other_classes(methods, scores.targets)
         for name in (each.name for each in methods):
             maps = self.intact[rule, name]
-            scores.add(name, "original", compare(maps, maps))
-            if len(self.examples.images) > 1:
-                scores.add(name, "null_other_image", compare(maps, maps.of_other_images()))
+            scores.add(name, "original", self._compare(maps, maps))
+            for null, other in self._null_maps(maps.maps, for_others.get(name)).items():
+                scores.add(name, null, self._compare(maps, self._prepared(other)))
             if name in again:
-                scores.add(name, "self", compare(maps, RankedMaps(again[name], self.mask)))
+                scores.add(name, "self", self._compare(maps, self._prepared(again[name])))
             self._beside_controls(scores, name, maps)
         return scores
+
+    def _null_maps(self, maps: Tensor, for_other_classes: Tensor | None) -> dict[str, Tensor]:
+        """The maps of each null that was asked for; one image has no other image's map."""
+        found = {}
+        if "null_other_image" in self.nulls and len(maps) > 1:
+            found["null_other_image"] = other_images(maps)
+        if "null_shuffle" in self.nulls:
+            found["null_shuffle"] = shuffled(maps, self.examples.image_ids, self.seed)
+        if for_other_classes is not None:
+            found["null_other_class"] = for_other_classes
+        return found
+
+    def _maps_for_other_classes(self, methods: Sequence[Method], classes: Tensor) -> dict[str, Tensor]:
+        """Explain the images by the intact model for other classes, with the same noise, if that null is asked for."""
+        if "null_other_class" not in self.nulls:
+            return {}
+        with torch.no_grad():
+            count = self.working(self.examples.images[:1]).shape[1]
+        drawn = other_classes(classes, count, self.examples.image_ids, self.seed)
+        others = replace(self.examples, targets=drawn)
+        workspace = others.workspace(self.working, "original", self.seed, "trained", references=self.references)
+        return explain(methods, workspace)
 
     def scores(self, methods: Sequence[Method], rule: str, state: str) -> Scores:
         """Compare the maps of the working copy as it is now with the intact model's, and with image and edges."""
         workspace = self._workspace(rule, state)
         scores = Scores(workspace.targets)
         for name, found in explain(methods, workspace).items():
-            maps = RankedMaps(found, self.mask)
-            scores.add(name, "original", compare(maps, self.intact[rule, name]))
+            maps = self._prepared(found)
+            scores.add(name, "original", self._compare(maps, self.intact[rule, name]))
             self._beside_controls(scores, name, maps)
         return scores
 
@@ -167,12 +203,19 @@ class Comparison:
         workspace = self.examples.workspace(self.stale, rule, self.seed, "trained", references=self.references)
         scores = Scores(workspace.targets)
         for name, found in explain(methods, workspace).items():
-            scores.add(name, "original", compare(RankedMaps(found, self.mask), self.intact[rule, name]))
+            scores.add(name, "original", self._compare(self._prepared(found), self.intact[rule, name]))
         return scores
 
-    def _beside_controls(self, scores: Scores, method: str, maps: RankedMaps) -> None:
+    def _beside_controls(self, scores: Scores, method: str, maps: PreparedMaps) -> None:
+        unsigned = [metric for metric in self.metrics if metric in UNSIGNED]
         for against, control in self.controls.items():
-            scores.add(method, against, compare(maps, control, UNSIGNED))
+            scores.add(method, against, compare(maps, control, unsigned))
+
+    def _prepared(self, maps: Tensor) -> PreparedMaps:
+        return PreparedMaps(maps, self.mask, self.normalisation)
+
+    def _compare(self, a: PreparedMaps, b: PreparedMaps) -> dict[str, Tensor]:
+        return compare(a, b, self.metrics)
 
     def _workspace(self, rule: str, state: str, purpose: str = "noise") -> Workspace:
         return self.examples.workspace(self.working, rule, self.seed, state, purpose, self.references)

@@ -12,18 +12,26 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
+from lib.correlation import ranks, ranks_at_once
+from lib.errors import StudyError
 from lib.similarity import (
     METRICS,
-    RankedMaps,
+    NORMALISATIONS,
+    RANK_METRICS,
+    PreparedMaps,
     absolute,
+    check_metrics,
     compare,
     foreground,
-    ranks,
+    largest,
+    normalised,
     sign_agreement,
     signed,
     spearman,
+    stretched,
     tie_floor,
 )
+from lib.ssim import ssim
 
 SHAPE = (2, 3, 4, 5)
 
@@ -33,6 +41,8 @@ FLOAT = hnp.arrays(np.float32, SHAPE, elements=st.floats(-1e3, 1e3, width=32))
 MAPS = st.one_of(TIED, FLOAT)
 MASKS = hnp.arrays(np.bool_, (2, 20))
 QUICK = settings(max_examples=40, deadline=None)
+RANDOM = torch.randn(1, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+EVERYWHERE = torch.ones(1, 16, dtype=torch.bool)
 
 
 def scipy_spearman(a, b):
@@ -59,7 +69,7 @@ def test_spearman_equals_scipy_with_ties(a, b):
 @given(MAPS, MAPS, MASKS)
 def test_foreground_spearman_equals_scipy_on_the_pixels_of_the_foreground(a, b, mask):
     a, b, mask = torch.from_numpy(a), torch.from_numpy(b), torch.from_numpy(mask)
-    found = compare(RankedMaps(a, mask), RankedMaps(b, mask))
+    found = compare(PreparedMaps(a, mask), PreparedMaps(b, mask))
     for metric, reduce in (("spearman_abs_fg", absolute), ("spearman_fg", signed)):
         pairs = zip(reduce(a), reduce(b), mask, strict=True)
         assert same(found[metric], [scipy_spearman(x[m].numpy(), y[m].numpy()) for x, y, m in pairs])
@@ -69,7 +79,7 @@ def test_foreground_spearman_equals_scipy_on_the_pixels_of_the_foreground(a, b, 
 @given(MAPS, MAPS, MASKS)
 def test_sign_agreement_equals_a_plain_loop(a, b, mask):
     a, b, mask = torch.from_numpy(a), torch.from_numpy(b), torch.from_numpy(mask)
-    found = compare(RankedMaps(a, mask), RankedMaps(b, mask))["sign_agreement_fg"]
+    found = compare(PreparedMaps(a, mask), PreparedMaps(b, mask))["sign_agreement_fg"]
     for number in range(2):
         agree, decided = 0, 0
         for x, y, inside in zip(signed(a)[number].tolist(), signed(b)[number].tolist(), mask[number], strict=True):
@@ -107,21 +117,112 @@ def test_tiny_maps_of_deep_random_nets_keep_their_ranks():
     assert torch.equal(spearman(a * 1e-30, b), spearman(a, b))
 
 
-def test_ranks_are_scipys_average_ranks():
-    values = torch.randint(-3, 4, (5, 50), generator=torch.Generator().manual_seed(0)).double()
-    assert same(ranks(values), stats.rankdata(values.numpy(), axis=1), 0)
+ROWS = torch.randn(3, 40000, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("find", [ranks, ranks_at_once])
+@pytest.mark.parametrize(
+    "values",
+    [
+        torch.randint(-3, 4, (5, 50), generator=torch.Generator().manual_seed(0)),
+        ROWS,
+        ROWS * 1e-42,
+        ROWS.round(decimals=2),
+        ROWS.double() * 1e-200,
+        torch.cat([ROWS, -ROWS, torch.full_like(ROWS, math.inf), torch.zeros_like(ROWS), -torch.zeros_like(ROWS)], 1),
+        ROWS.bfloat16(),
+        ROWS[:, :1],
+        ROWS.T[:7],
+        ROWS[:0],
+    ],
+)
+def test_ranks_are_scipys_average_ranks(find, values):
+    found = find(values)
+    assert found.dtype == torch.float64
+    assert torch.equal(found, torch.from_numpy(stats.rankdata(values.double().numpy(), axis=1)))
+
+
+def test_only_what_is_asked_for_is_computed():
+    maps = PreparedMaps(RANDOM)
+    compare(maps, maps, ["spearman"])
+    assert {"signed", "signed_values"} == set(vars(maps)) - set(vars(PreparedMaps(RANDOM)))
+
+
+@pytest.mark.parametrize("metric", ["spearman_abs_fg", "spearman_fg", "sign_agreement_fg"])
+def test_metrics_on_the_foreground_ask_for_it_and_others_do_not(metric):
+    maps = PreparedMaps(RANDOM)
+    assert all(values == 1 for values in compare(maps, maps, ["spearman_abs", "spearman"]).values())
+    with pytest.raises(StudyError, match="foreground"):
+        compare(maps, maps, [metric])
+
+
+def test_metrics_are_refused_before_anything_is_computed():
+    check_metrics(METRICS, 48, 48)
+    check_metrics(RANK_METRICS, 1, 1)
+    for metrics, side, words in (
+        (["psnr"], 48, "name each of spearman_abs, "),
+        (["ssim", "ssim"], 48, "at most once"),
+        (["ssim_flip"], 4, "5x5"),
+        (["ssim_released"], 10, "11x11"),
+        (["hog_released"], 47, "48x48"),
+    ):
+        with pytest.raises(StudyError, match=words):
+            check_metrics(metrics, 48, side)
+
+
+# ---------------------------------------------------------------- normalisation
+
+FEW = torch.tensor([[-2.0, 1.0, 0.5], [0.0, 0.0, 0.0], [1e-30, -3e-30, 2e-30]])
+
+
+def test_maps_are_divided_by_their_largest_value():
+    expected = torch.tensor([[-1.0, 0.5, 0.25], [math.nan] * 3, [1 / 3, -1.0, 2 / 3]])
+    assert same(normalised(FEW), expected)
+
+
+def test_maps_are_divided_by_the_99th_percentile_and_clipped():
+    values = torch.randn(2, 1, 30, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 1e-25
+    flat = values.flatten(1).numpy()
+    expected = np.clip(flat / np.quantile(np.abs(flat), 0.99, axis=1, keepdims=True), -1, 1)
+    found = normalised(values, "p99")
+    assert found.shape == values.shape and same(found.flatten(1), expected, 1e-12)
+    assert (found.abs() == 1).sum() == 18
+    mostly_zero = torch.zeros(1, 1000).index_fill(1, torch.tensor([5]), 1.0)
+    assert normalised(mostly_zero, "p99").isnan().all()
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1.0, 1e200])
+def test_maps_are_divided_by_the_root_of_their_mean_square(factor):
+    found = normalised(RANDOM.double() * factor, "std")
+    assert same(found.square().mean(), 1.0, 1e-12) and same(found / found.max(), RANDOM / RANDOM.max())
+
+
+def test_stretched_maps_reach_from_0_to_1():
+    assert same(stretched(FEW), torch.tensor([[0.0, 1.0, 2.5 / 3], [math.nan] * 3, [0.8, 0.0, 1.0]]))
+
+
+def test_normalisation_decides_ssim_and_not_ranks():
+    maps = torch.randn(2, 2, 1, 20, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = {
+        by: compare(*(PreparedMaps(each, normalisation=by) for each in maps), ["ssim", "spearman"])
+        for by in NORMALISATIONS
+    }
+    for by in NORMALISATIONS:
+        assert torch.equal(found[by]["ssim"], ssim(*(normalised(each.squeeze(1), by) for each in maps)))
+        assert torch.equal(found[by]["spearman"], found["max"]["spearman"])
+    assert len({values["ssim"][0].item() for values in found.values()}) == 3
+    with pytest.raises(StudyError, match="max, p99, std"):
+        normalised(FEW, "sum")
 
 
 def test_channels_are_reduced_as_declared():
     maps = torch.tensor([[[[1.0, -2.0]], [[-3.0, 5.0]]]])
     assert torch.equal(absolute(maps), torch.tensor([[4.0, 7.0]]))
     assert torch.equal(signed(maps), torch.tensor([[-2.0, 3.0]]))
+    assert torch.equal(largest(maps), torch.tensor([[3.0, 5.0]]))
 
 
 # ---------------------------------------------------------------- what is undefined
-
-RANDOM = torch.randn(1, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-EVERYWHERE = torch.ones(1, 16, dtype=torch.bool)
 
 
 def with_one(value):
@@ -143,8 +244,8 @@ def test_constant_map_has_no_rank_correlation_not_even_with_itself(constant, swa
 def test_map_that_is_not_finite_gives_nan_for_every_metric(value):
     bad = with_one(value)
     for a, b in ((bad, RANDOM), (RANDOM, bad), (bad, bad)):
-        found = compare(RankedMaps(a, EVERYWHERE), RankedMaps(b, EVERYWHERE))
-        assert set(found) == set(METRICS)
+        found = compare(PreparedMaps(a, EVERYWHERE), PreparedMaps(b, EVERYWHERE))
+        assert set(found) == set(RANK_METRICS)
         assert all(values.isnan().all() for values in found.values()), found
 
 
@@ -160,7 +261,7 @@ def test_empty_foreground_and_foreground_of_one_pixel_are_undefined():
     for count in (0, 1):
         mask = torch.zeros_like(EVERYWHERE)
         mask[:, :count] = True
-        found = compare(RankedMaps(RANDOM, mask), RankedMaps(RANDOM.flip(2), mask))
+        found = compare(PreparedMaps(RANDOM, mask), PreparedMaps(RANDOM.flip(2), mask))
         assert found["spearman_abs_fg"].isnan() and found["spearman_fg"].isnan()
         assert not found["spearman"].isnan()
         assert found["sign_agreement_fg"].isnan() == (count == 0)
