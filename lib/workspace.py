@@ -82,6 +82,8 @@ class Workspace:
     noise : shared noise of these images.
     state : names the model's weights, e.g. ``"draw 0, step 2"``; the random control draws anew for each state.
     references : reference images (C, H, W) of integrated gradients by name: ``black``, ``mean``, ``pixelmin``.
+    training_images : (M, C, H, W), as the model takes them; patterns are estimated on them.
+    pattern_source : the workspace of another model whose patterns are shared, with training images of its own.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class Workspace:
         noise: Noise,
         state: str = "trained",
         references: Mapping[str, Tensor] | None = None,
+        training_images: Tensor | None = None,
+        pattern_source: Workspace | None = None,
     ) -> None:
         self.model = model
         self.images = images
@@ -99,6 +103,8 @@ class Workspace:
         self.noise = noise
         self.state = state
         self.references = dict(references or {})
+        self.training_images = training_images
+        self.pattern_source = pattern_source
         self._memo: dict[Any, Any] = {}
 
     def once(self, key: Any, compute_it: Callable[[], T]) -> T:
@@ -118,7 +124,16 @@ class Workspace:
         belongs to the originals.
         """
         images, targets = copies.flatten(0, 1), self.targets.repeat(len(copies))
-        return Workspace(self.model, images, targets, self.noise, self.state, self.references)
+        return Workspace(
+            self.model,
+            images,
+            targets,
+            self.noise,
+            self.state,
+            self.references,
+            self.training_images,
+            self.pattern_source,
+        )
 
     def select(self, logits: Tensor) -> Tensor:
         """The explained logit of each image, for one batch of all images or several stacked: (k*N,)."""
