@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from lib import attributions, compute, data, models, randomization, training
+from lib.comparison import Examples
 from lib.compute import ROOT
 from lib.errors import StudyError
-
 
 _METHOD_LISTS = ("methods", "relevance", "costly", "slowest")
 """Parameters that hold methods; no method may stand in two of them."""
@@ -65,8 +65,13 @@ def check(study: str, values: Mapping[str, Any]) -> None:
         for recipe in recipes:
             model = models.build(recipe.model, compute.generator("check"))
             image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
-            references = dict.fromkeys(data.REFERENCES, image[0])
-            randomization.check_methods(model, image, torch.zeros(1, dtype=torch.int64), methods, references)
+            examples = Examples.of(
+                image,
+                torch.zeros(1, dtype=torch.int64),
+                references=dict.fromkeys(data.REFERENCES, image[0]),
+                training_images=image,
+            )
+            randomization.check_methods(model, examples, methods)
             for setting in settings.values():
                 setting.check(model)
         for name in {recipe.dataset for recipe in recipes}:

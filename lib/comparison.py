@@ -24,7 +24,7 @@ UNSIGNED = ("spearman_abs", "spearman_abs_fg")
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with the classes to explain and the numbers that name their noise.
+    """Images with the classes to explain, the numbers that name their noise, and what methods need beside them.
 
     Attributes
     ----------
@@ -32,19 +32,30 @@ class Examples:
     targets : (N,) classes explained under the rule ``original``.
     labels : (N,) true classes, or None.
     image_ids : number of each image in its data set.
+    references : name -> image (C, H, W), for the methods that take one.
+    training_images : (M, C, H, W), for the methods that estimate something on them, or None.
     """
 
     images: Tensor
     targets: Tensor
     labels: Tensor | None
     image_ids: list[int]
+    references: Mapping[str, Tensor] = field(default_factory=dict)
+    training_images: Tensor | None = None
 
     @classmethod
     def of(
-        cls, images: Tensor, targets: Tensor, labels: Tensor | None = None, image_ids: list[int] | None = None
+        cls,
+        images: Tensor,
+        targets: Tensor,
+        labels: Tensor | None = None,
+        image_ids: list[int] | None = None,
+        references: Mapping[str, Tensor] | None = None,
+        training_images: Tensor | None = None,
     ) -> Examples:
         """Number the images from 0 unless they have numbers."""
-        return cls(images, targets, labels, list(range(len(images))) if image_ids is None else image_ids)
+        ids = list(range(len(images))) if image_ids is None else image_ids
+        return cls(images, targets, labels, ids, references or {}, training_images)
 
     def check(self, rules: set[str]) -> None:
         """Raise `StudyError` unless the lengths agree and every rule has its classes."""
@@ -61,7 +72,13 @@ class Examples:
         """Some of the images, on the device."""
         to = compute.device()
         labels = None if self.labels is None else self.labels[part].to(to)
-        return Examples(self.images[part].to(to), self.targets[part].to(to), labels, self.image_ids[part])
+        return replace(
+            self,
+            images=self.images[part].to(to),
+            targets=self.targets[part].to(to),
+            labels=labels,
+            image_ids=self.image_ids[part],
+        )
 
     def workspace(
         self,
@@ -70,11 +87,19 @@ class Examples:
         seed: int,
         state: str,
         purpose: str = "noise",
-        references: Mapping[str, Tensor] | None = None,
+        pattern_source: Workspace | None = None,
     ) -> Workspace:
         """The images with the classes that a rule of `lib.randomization.TARGETS` asks for, for one state of a model."""
-        noise = Noise(self.image_ids, tuple(self.images.shape[1:]), seed, purpose)
-        return Workspace(model, self.images, self.classes(model, rule), noise, state, references)
+        return Workspace(
+            model,
+            self.images,
+            self.classes(model, rule),
+            Noise(self.image_ids, tuple(self.images.shape[1:]), seed, purpose),
+            state,
+            self.references,
+            self.training_images,
+            pattern_source,
+        )
 
     def classes(self, model: nn.Module, rule: str) -> Tensor:
         """The class to explain for each image: (N,)."""
@@ -109,7 +134,6 @@ class Comparison:
     ----------
     working : loaded with the intact model's weights; the caller loads others into it later.
     examples : on the device.
-    references : name -> image (C, H, W), for the methods that take one.
     background : pixel value of an empty pixel; the foreground metrics leave such pixels out.
     seed : of the noise and of the nulls.
     metrics : what to compare, of `lib.similarity.METRICS`.
@@ -121,7 +145,6 @@ class Comparison:
         self,
         working: nn.Module,
         examples: Examples,
-        references: Mapping[str, Tensor] | None,
         background: float,
         seed: int,
         metrics: Sequence[str] = RANK_METRICS,
@@ -133,13 +156,13 @@ class Comparison:
         check_normalisation(normalisation)
         self.working = working
         self.examples = examples
-        self.references = references
         self.seed = seed
         self.metrics = metrics
         self.nulls = nulls
         self.normalisation = normalisation
         self.mask = foreground(examples.images, background)
         self.stale = copy.deepcopy(working)
+        self.patterns = examples.workspace(self.stale, "original", seed, "trained")
         self.intact: dict[tuple[str, str], PreparedMaps] = {}
         controls = explain([Edge(), Input()], self._workspace("original", "trained"))
         self.controls = {name: self._prepared(maps) for name, maps in controls.items()}
@@ -185,7 +208,7 @@ class Comparison:
             count = self.working(self.examples.images[:1]).shape[1]
         drawn = other_classes(classes, count, self.examples.image_ids, self.seed)
         others = replace(self.examples, targets=drawn)
-        workspace = others.workspace(self.working, "original", self.seed, "trained", references=self.references)
+        workspace = others.workspace(self.working, "original", self.seed, "trained", pattern_source=self.patterns)
         return explain(methods, workspace)
 
     def scores(self, methods: Sequence[Method], rule: str, state: str) -> Scores:
@@ -200,7 +223,7 @@ class Comparison:
 
     def stale_scores(self, methods: Sequence[Method], rule: str) -> Scores:
         """The fault shown on purpose: explain a copy that was made before the new weights were loaded."""
-        workspace = self.examples.workspace(self.stale, rule, self.seed, "trained", references=self.references)
+        workspace = self.examples.workspace(self.stale, rule, self.seed, "trained", pattern_source=self.patterns)
         scores = Scores(workspace.targets)
         for name, found in explain(methods, workspace).items():
             scores.add(name, "original", self._compare(self._prepared(found), self.intact[rule, name]))
@@ -218,7 +241,7 @@ class Comparison:
         return compare(a, b, self.metrics)
 
     def _workspace(self, rule: str, state: str, purpose: str = "noise") -> Workspace:
-        return self.examples.workspace(self.working, rule, self.seed, state, purpose, self.references)
+        return self.examples.workspace(self.working, rule, self.seed, state, purpose, self.patterns)
 
 
 class Table:

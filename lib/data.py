@@ -101,8 +101,8 @@ REFERENCES = ("black", "mean", "pixelmin", "white")
 def references(dataset: DataSet) -> dict[str, Tensor]:
     """Reference images of a data set: name -> (C, H, W).
 
-    ``black`` is its smallest pixel value everywhere and ``white`` the largest, ``mean`` its mean image, ``pixelmin`` the
-    smallest value of each pixel; all over the images that nets are trained on.
+    ``black`` is its smallest pixel value everywhere and ``white`` the largest, ``mean`` its mean image, ``pixelmin``
+    the smallest value of each pixel; all over the images that nets are trained on.
     """
     images = dataset.train_images
     darkest = images.amin(0)

@@ -24,7 +24,7 @@ from lib.progress import Progress
 from lib.reinitialisation import BATCH_NORMS, ORDERS, PREFIXES, Step, steps
 from lib.similarity import RANK_METRICS
 from lib.units import Units, units_of
-from lib.workspace import Noise, Workspace, chunks, working_copy
+from lib.workspace import chunks, working_copy
 
 TARGETS = ("original", "current", "label")
 """Which class a map explains: the one that the intact model predicts, held fixed; the one that the randomized model
@@ -85,23 +85,26 @@ def explained_classes(model: nn.Module, images: Tensor) -> Tensor:
         return torch.cat([working(images[part].to(compute.device())).argmax(1).cpu() for part in chunks(images)])
 
 
-def check_methods(
-    model: nn.Module,
-    images: Tensor,
-    targets: Tensor,
-    methods: Iterable[str],
-    references: Mapping[str, Tensor] | None = None,
-) -> list[Method]:
+def check_methods(model: nn.Module, examples: Examples, methods: Iterable[str]) -> list[Method]:
     """Refuse a method that is unknown or not defined for the model, before any long computation."""
     chosen = attributions.methods(methods)
-    device = compute.device()
-    noise = Noise([0], tuple(images.shape[1:]), 0)
-    workspace = Workspace(
-        working_copy(model), images[:1].to(device), targets[:1].to(device), noise, references=references
-    )
+    check_logits(model, examples.images)
+    one = examples.part(slice(0, 1))
+    intact = one.workspace(working_copy(model), "original", 0, "trained")
+    workspace = one.workspace(working_copy(model), "original", 0, "trained", pattern_source=intact)
     for each in chosen:
         each.check(workspace)
     return chosen
+
+
+def check_logits(model: nn.Module, images: Tensor) -> None:
+    """Refuse a model that gives probabilities: a map explains a logit, and softmax mixes in all other classes."""
+    with torch.no_grad():
+        outputs = working_copy(model)(images[:2].to(compute.device()))
+    if outputs.dim() != 2:
+        raise StudyError(f"The model gives {tuple(outputs.shape)} for two images; it must give logits, (2, classes).")
+    if bool((outputs >= 0).all()) and torch.allclose(outputs.sum(1), torch.ones_like(outputs[:, 0])):
+        raise StudyError("The model ends in a softmax, but maps explain logits; give the model without its last layer.")
 
 
 def check_orders(orders: Sequence[str]) -> None:
@@ -138,6 +141,7 @@ def randomization_scores(
     nulls: Sequence[str] = ("null_other_image",),
     labels: Tensor | None = None,
     references: Mapping[str, Tensor] | None = None,
+    training_images: Tensor | None = None,
     calibration: Tensor | None = None,
     background: float = 0.0,
     seed: int = 0,
@@ -165,6 +169,7 @@ def randomization_scores(
     nulls : words of `lib.nulls.NULLS`: what the intact model's maps are compared with to see how low "unrelated" is.
     labels : (N,) true classes, for ``target="label"``.
     references : name -> image (C, H, W), for the methods that take one.
+    training_images : (M, C, H, W), for the methods that estimate something on them.
     calibration : (M, C, H, W), images for ``bn="recalibrate"``.
     background : pixel value of an empty pixel; the foreground metrics leave such pixels out.
     seed : names every draw.
@@ -180,7 +185,7 @@ def randomization_scores(
     """
     compute.settle()
     before = _digest(model)
-    examples = Examples.of(images, targets, labels, image_ids)
+    examples = Examples.of(images, targets, labels, image_ids, references, training_images)
     settings = sweep(init=init, prefix=prefix, target=target, bn=bn)
     for setting in settings.values():
         setting.check(model)
@@ -188,7 +193,7 @@ def randomization_scores(
     check_among([*sweep_methods, *stale], methods)
     runs = _runs(settings, orders, list(methods), list(sweep_methods), list(costly))
     examples.check({run.setting.target for run in runs})
-    chosen = {each.name: each for each in check_methods(model, images, targets, [*methods, *costly], references)}
+    chosen = {each.name: each for each in check_methods(model, examples, [*methods, *costly])}
     units = units_of(model, images)
     working = working_copy(model)
     trained = copy.deepcopy(working.state_dict())
@@ -197,9 +202,7 @@ def randomization_scores(
     tables = []
     for part in parts:
         working.load_state_dict(trained)
-        comparison = Comparison(
-            working, examples.part(part), references, background, seed, metrics=metrics, nulls=nulls
-        )
+        comparison = Comparison(working, examples.part(part), background, seed, metrics, nulls)
         for run in runs:
             comparison.remember(run.setting.target, [chosen[name] for name in run.methods])
         table = Table(examples.image_ids[part])
@@ -240,6 +243,7 @@ def randomization_maps(
     bn: str = "fresh",
     labels: Tensor | None = None,
     references: Mapping[str, Tensor] | None = None,
+    training_images: Tensor | None = None,
     calibration: Tensor | None = None,
     seed: int = 0,
     image_ids: list[int] | None = None,
@@ -251,11 +255,12 @@ def randomization_maps(
     compute.settle()
     setting = Setting(init, prefix, target, bn)
     setting.check(model)
-    examples = Examples.of(images, targets, labels, image_ids)
+    examples = Examples.of(images, targets, labels, image_ids, references, training_images)
     examples.check({target})
-    chosen = check_methods(model, images, targets, methods, references)
+    chosen = check_methods(model, examples, methods)
     working = working_copy(model)
     trained = copy.deepcopy(working.state_dict())
+    intact = examples.workspace(working_copy(model), "original", seed, "trained")
     units = units_of(model, images)
     stages: dict[str, list[Tensor]] = {each.name: [] for each in chosen}
     for order in orders:
@@ -264,7 +269,7 @@ def randomization_maps(
             working.load_state_dict(trained if step is None else step.state)
             state = "trained" if step is None else _name_of(step)
             pieces = [
-                explain(chosen, examples.part(part).workspace(working, target, seed, state, references=references))
+                explain(chosen, examples.part(part).workspace(working, target, seed, state, pattern_source=intact))
                 for part in chunks(images)
             ]
             for name, stage in stages.items():

@@ -76,12 +76,12 @@ class Study(Stored):
             self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
 
     def examples(self, net: training.TrainedNet, n_images: int | None = None) -> dict[str, Any]:
-        """What a net is studied on: test images, spread evenly over the classes, as many as the parameter n_images says.
+        """What a net is studied on: test images, spread evenly over the classes, as many as n_images says.
 
         Returns
         -------
         The arguments images (N, C, H, W), targets (N,), the classes that the trained net predicts, labels (N,), the
-        true ones, image_ids, their numbers in the test set, and references (`lib.data.references`).
+        true ones, image_ids, their numbers in the test set, references (`lib.data.references`) and training_images.
         """
         dataset = self._data[net.recipe.dataset]
         chosen = self._chosen(dataset, n_images)
@@ -92,6 +92,7 @@ class Study(Stored):
             "labels": dataset.test_labels[chosen],
             "image_ids": chosen.tolist(),
             "references": data.references(dataset),
+            "training_images": dataset.train_images,
         }
 
     def scores(
@@ -116,7 +117,6 @@ class Study(Stored):
         -------
         The table as it is stored, with the columns `COLUMNS`.
         """
-
         few = dict(few_images or {})
 
         def make(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """LRP, deep Taylor decomposition and DeepLIFT by the letter of their definitions, node by node of a traced graph.
 
-Every linear step of a net is turned into its matrix, J with ``z = J a + b``, by its Jacobian; nothing here uses modified
-gradients, autograd hooks or the library. One image at a time, for tiny nets.
+Every linear step of a net is turned into its matrix, J with ``z = J a + b``, by its Jacobian; nothing here uses
+modified gradients, autograd hooks or the library. One image at a time, for tiny nets.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from lib import attributions, compute, sources
 from lib.attributions import attribute, method, methods
 from lib.attributions.base import explain
 from lib.attributions.noise import streamed_moments
+from lib.comparison import Examples
 from lib.errors import StudyError
 from lib.randomization import check_methods
 from lib.workspace import Noise, Workspace, working_copy
@@ -482,5 +483,5 @@ def test_own_method_cannot_spoil_the_model_or_the_images():
 )
 def test_gradcam_without_a_usable_layer_is_refused(name, written, says):
     with pytest.raises(StudyError) as caught:
-        check_methods(toys.net(name), toys.images(2), torch.tensor([0, 1]), [written])
+        check_methods(toys.net(name), Examples.of(toys.images(2), torch.tensor([0, 1])), [written])
     assert says in str(caught.value)

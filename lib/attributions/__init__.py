@@ -148,6 +148,7 @@ def attribute(
     methods_: Iterable[str],
     seed: int = 0,
     references: Mapping[str, Tensor] | None = None,
+    training_images: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Explain one logit per image by several methods.
 
@@ -158,7 +159,8 @@ def attribute(
     targets : (N,) explained classes.
     methods_ : written forms, e.g. ``["gradient", "integrated_gradients"]``.
     seed : of the noise.
-    references : reference images (C, H, W) of integrated gradients by name, e.g. ``{"mean": images.mean(0)}``.
+    references : reference images (C, H, W) by name, e.g. ``{"mean": images.mean(0)}``.
+    training_images : (M, C, H, W), for the methods that estimate something on them.
 
     Returns
     -------
@@ -172,6 +174,7 @@ def attribute(
         ids = list(range(part.start, part.stop))
         batch, classes = (tensor[part].to(compute.device()) for tensor in (images, targets))
         noise = Noise(ids, tuple(images.shape[1:]), seed)
-        for name, found in explain(chosen, Workspace(working, batch, classes, noise, references=references)).items():
+        workspace = Workspace(working, batch, classes, noise, references=references, training_images=training_images)
+        for name, found in explain(chosen, workspace).items():
             maps[name].append(found.cpu())
     return {name: torch.cat(pieces) for name, pieces in maps.items()}

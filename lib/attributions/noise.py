@@ -55,8 +55,9 @@ class OverNoisyCopies(Method):
         return type(self), *self.of.made_of
 
     def check(self, workspace: Workspace) -> None:
-        """Check the method of which the copies' maps are made."""
+        """Check the method of which the copies' maps are made, on the images and on copies, whose pixels go further."""
         self.of.check(workspace)
+        self.of.check(workspace.of_copies(self.copies(workspace)(slice(0, 1))))
 
     def copies(self, workspace: Workspace) -> Callable[[slice], Tensor]:
         """The noisy copies of a slice of the samples: (k, N, C, H, W)."""
