@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import warnings
 
@@ -62,7 +63,7 @@ NETS = ["squeezenet1_0", "resnet18", "densenet121", "efficientnet_lite0", "effic
 @pytest.mark.parametrize("destroyed", [False, True])
 @pytest.mark.parametrize("name", NETS)
 def test_I04_completeness_on_real_architectures(name, destroyed):
-    """Residual sums, concatenations, batch norm, ReLU6, padded and overlapping max-pooling, functional and reused ReLUs.
+    """Residual sums, concatenations, batch norm, ReLU6, padded overlapping max-pooling, functional and reused ReLUs.
 
     From two references that are not zero, also after a re-initialisation that leaves activations of 1e-15.
     """
@@ -76,10 +77,11 @@ def test_I04_completeness_on_real_architectures(name, destroyed):
         model.load_state_dict(
             model.state_dict() | reinitialised(model, modules, law, compute.generator("test", name), "fresh")
         )
+    targets = model(images).argmax(1)
     for reference in (torch.full_like(images[0], 0.5), torch.randn(images[0].shape, generator=generator).double()):
-        maps = deeplift(model, images, reference)
+        maps = deeplift(model, images, reference, targets)
         assert maps.abs().max() > 0
-        assert gap(model, images, reference, maps) <= 1e-10
+        assert gap(model, images, reference, maps, targets) <= 1e-10
 
 
 @pytest.mark.parametrize("name", sorted(toys.NETS))
@@ -93,8 +95,9 @@ def test_I04_completeness_holds_in_single_precision_at_tiny_activations():
     """An absolute threshold for "no difference" would give the gradient here, which is far from complete."""
     model, images = toys.net("max_pool").float(), toys.images(3).float()
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(1e-4)
+        for depth, layer in enumerate((model[0], model[3], model[6]), start=1):
+            layer.weight.mul_(1e-6)
+            layer.bias.mul_(1e-6**depth)
     reference = toys.REFERENCES["mean"].float()
     assert gap(model, images, reference, deeplift(model, images, reference)) <= 1e-4
     difference = (images - reference) * attribute(model, images, TARGETS, ["gradient"])["gradient"]
@@ -133,29 +136,38 @@ def test_captum_gives_an_incomplete_map_in_silence_where_it_sees_no_relu_module(
 
 def test_captum_refuses_a_relu_that_is_used_twice_and_ours_is_complete():
     model, images, reference = toys.net("residual"), toys.images(3), toys.REFERENCES["mean"]
-    with pytest.raises(RuntimeError, match="used more than once|detected that does not contain"):
+    with pytest.raises(RuntimeError, match=r"used more than once|detected that does not contain"):
         theirs(model, images, reference)
     assert gap(model, images, reference, deeplift(model, images, reference)) <= 1e-12
 
 
-@pytest.mark.parametrize("window", [(2, 2, 0), (3, 1, 1), (3, 2, 1)])
-def test_max_pooling_beside_captum(window, monkeypatch):
-    """Captum unpools and shares a window's difference between both maxima: complete for apart windows, another map."""
-    kernel, stride, padding = window
-    pool = nn.MaxPool2d(kernel, stride, padding)
-    numbers = 5 * pool(torch.zeros(1, 1, 6, 6)).numel()
-    model = toys.randomise(
-        nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), nn.ReLU(), pool, nn.Flatten(), nn.Linear(numbers, 4)).double()
-    ).eval()
+@pytest.mark.parametrize(
+    ("layers", "right"),
+    [
+        ([nn.MaxPool2d(2)], True),
+        ([nn.ReLU(), nn.Conv2d(5, 5, 1), nn.MaxPool2d(2)], True),
+        ([nn.ReLU(), nn.MaxPool2d(2)], False),
+        ([nn.MaxPool2d(3, 1, 1)], False),
+        ([nn.MaxPool2d(3, 2, 1)], False),
+    ],
+    ids=["apart", "apart, not after ReLU", "right after ReLU", "overlapping", "overlapping and apart"],
+)
+def test_max_pooling_equals_captum_where_captum_is_complete(layers, right):
+    """Both follow the same rule. Captum's unpooling overwrites where windows overlap instead of adding, and a pool right
+    after a ReLU shares that ReLU's tensor: the ReLU then reads the signal before the pool's rule has changed it.
+    """
+    body = nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), *copy.deepcopy(layers), nn.Flatten())
+    model = toys.randomise(nn.Sequential(*body, nn.Linear(body(torch.zeros(1, 2, 6, 6)).numel(), 4)).double()).eval()
     images, reference = toys.images(3), toys.REFERENCES["mean"]
     ours = deeplift(model, images, reference)
     assert gap(model, images, reference, ours) <= 1e-12
-    deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(False)  # its unpooling has no deterministic form
     other = theirs(model, images, reference)
-    torch.use_deterministic_algorithms(deterministic)
-    complete = gap(model, images, reference, other) <= 1e-10
-    assert complete == (stride >= kernel)
+    torch.use_deterministic_algorithms(True)
+    if right:
+        assert torch.allclose(ours, other, rtol=1e-10, atol=1e-12)
+    else:
+        assert gap(model, images, reference, other) > 0.01
 
 
 # ---------------------------------------------------------------- refusals
