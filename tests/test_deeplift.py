@@ -153,8 +153,8 @@ def test_captum_refuses_a_relu_that_is_used_twice_and_ours_is_complete():
     ids=["apart", "apart, not after ReLU", "right after ReLU", "overlapping", "overlapping and apart"],
 )
 def test_max_pooling_equals_captum_where_captum_is_complete(layers, right):
-    """Both follow the same rule. Captum's unpooling overwrites where windows overlap instead of adding, and a pool right
-    after a ReLU shares that ReLU's tensor: the ReLU then reads the signal before the pool's rule has changed it.
+    """Both follow the same rule. Captum's unpooling overwrites where windows overlap instead of adding, and a pool
+    right after a ReLU shares that ReLU's tensor: the ReLU then reads the signal before the pool's rule has changed it.
     """
     body = nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), *copy.deepcopy(layers), nn.Flatten())
     model = toys.randomise(nn.Sequential(*body, nn.Linear(body(torch.zeros(1, 2, 6, 6)).numel(), 4)).double()).eval()
