@@ -258,6 +258,8 @@ CASES = (
         lambda m, x, c, _: plain_guided_backprop(m, x, c) * plain_gradcam(m, x, c),
         ("linear", "mlp"),
     ),
+    Case("meaningful_perturbation(iterations=10)", None),
+    Case("meaningful_perturbation(fill=zero,start=half,iterations=3)", None),
     Case("edge", lambda m, x, c, _: plain_edge(m, x, c), looks_at_model=False),
     Case("edge(detector=scharr)", lambda m, x, c, _: plain_scharr(x), looks_at_model=False),
     Case("edge(detector=log)", lambda m, x, c, _: plain_laplacian_of_gaussian(x), looks_at_model=False),

@@ -24,6 +24,7 @@ from lib.attributions.custom import Custom
 from lib.attributions.gradients import Gradient, GradientXInput
 from lib.attributions.noise import IGSmoothGrad, SmoothGrad, VarGrad
 from lib.attributions.path import IntegratedGradients
+from lib.attributions.perturbation import MeaningfulPerturbation
 from lib.attributions.rectified import DeconvNet, GuidedBackprop
 from lib.errors import StudyError
 from lib.workspace import Noise, Workspace, chunks, working_copy
@@ -41,6 +42,7 @@ METHODS: dict[str, type[Method]] = {
         DeconvNet,
         GradCAM,
         GuidedGradCAM,
+        MeaningfulPerturbation,
         Edge,
         Input,
         Random,
