@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lib import compute
 from lib.attributions.base import Method, explain
 from lib.attributions.cam import GradCAM, GuidedGradCAM
+from lib.attributions.competitive import CompetitiveGradientXInput
 from lib.attributions.controls import Edge, Input, Random
 from lib.attributions.custom import Custom
 from lib.attributions.gradients import Gradient, GradientXInput
@@ -43,6 +44,7 @@ METHODS: dict[str, type[Method]] = {
         GradCAM,
         GuidedGradCAM,
         MeaningfulPerturbation,
+        CompetitiveGradientXInput,
         Edge,
         Input,
         Random,
