@@ -134,6 +134,18 @@ def plain_gradcam(model: nn.Module, x: Tensor, target: int) -> Tensor:
     return bilinear(coarse.clamp(min=0), *x.shape[1:]).expand_as(x)
 
 
+def plain_competition(model: nn.Module, x: Tensor, target: int, classes: int = 4) -> Tensor:
+    """Gradient times input where the class has the strongest claim, value by value; each class explained alone."""
+    scores = model(x[None])[0].tolist()
+    others = sorted((c for c in range(len(scores)) if c != target), key=lambda c: -scores[c])[: classes - 1]
+    claims = [(x * plain_gradient(model, x, c)).flatten().tolist() for c in (target, *others)]
+    found = []
+    for own, *rest in zip(*claims, strict=True):
+        wins = all(own >= other for other in rest) if own >= 0 else all(own <= other for other in rest)
+        found.append(own if wins else 0.0)
+    return torch.tensor(found, dtype=x.dtype).view_as(x)
+
+
 def plain_scharr(x: Tensor) -> Tensor:
     """Scharr magnitude from every pixel's nine neighbours, those outside mirrored; scaled as `plain_edge`."""
     grey, (height, width) = x.mean(0), x.shape[1:]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from oracles import (
     of_noisy_copies,
+    plain_competition,
     plain_deconvnet,
     plain_edge,
     plain_gradcam,
@@ -322,6 +323,11 @@ CASES = (
         lambda m, x, c, _: plain_relevance(m, x, c, deep_taylor_rule("zbox", REFERENCES["black"], REFERENCES["white"])),
         NO_DEEP_TAYLOR,
     ),
+    Case("meaningful_perturbation(iterations=10)", None),
+    Case("meaningful_perturbation(fill=zero,start=half,iterations=3)", None),
+    Case("competitive_gradient_x_input", lambda m, x, c, _: plain_competition(m, x, c)),
+    Case("competitive_gradient_x_input(classes=2)", lambda m, x, c, _: plain_competition(m, x, c, 2)),
+    Case("competitive_gradient_x_input(keep=random,classes=3)", None),
     Case("edge", lambda m, x, c, _: plain_edge(m, x, c), looks_at_model=False),
     Case("edge(detector=scharr)", lambda m, x, c, _: plain_scharr(x), looks_at_model=False),
     Case("edge(detector=log)", lambda m, x, c, _: plain_laplacian_of_gaussian(x), looks_at_model=False),

@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from lib import compute
 from lib.attributions.base import Method, explain
 from lib.attributions.cam import GradCAM, GuidedGradCAM
+from lib.attributions.competitive import CompetitiveGradientXInput
 from lib.attributions.controls import Edge, Input, Random
 from lib.attributions.custom import Custom
 from lib.attributions.deeplift import DeepLIFT
 from lib.attributions.gradients import Gradient, GradientXInput
 from lib.attributions.noise import IGSmoothGrad, SmoothGrad, VarGrad
 from lib.attributions.path import IntegratedGradients
+from lib.attributions.perturbation import MeaningfulPerturbation
 from lib.attributions.rectified import DeconvNet, GuidedBackprop
 from lib.attributions.relevance import DTDW2, DTDZBox, DTDZero, DTDZPlus, LRPEpsilon
 from lib.errors import StudyError
@@ -49,6 +51,8 @@ METHODS: dict[str, type[Method]] = {
         DTDZPlus,
         DTDZBox,
         DTDW2,
+        MeaningfulPerturbation,
+        CompetitiveGradientXInput,
         Edge,
         Input,
         Random,

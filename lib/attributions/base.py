@@ -59,13 +59,6 @@ class Method:
         raise NotImplementedError
 
 
-def one_of(method: Method, field: str, choices: Sequence[str]) -> None:
-    """Raise `StudyError` unless a field of a method holds one of some words."""
-    word = getattr(method, field)
-    if word not in choices:
-        raise StudyError(f"{method.label}({field}=…) got {word!r}; choose one of {', '.join(choices)}.")
-
-
 def explain(chosen: Sequence[Method], workspace: Workspace) -> dict[str, Tensor]:
     """Run several methods on one workspace, so that each takes from it what another has computed already.
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from lib.attributions.base import Method, one_of
+from lib.attributions.base import Method
 from lib.attributions.reference import reference_image
 from lib.errors import StudyError
 from lib.relevance_rules import DeepTaylorRule, EpsilonRule, relevance
@@ -49,8 +49,8 @@ class LRPEpsilon(Method):
     bias: str = "in"
 
     def __post_init__(self) -> None:
-        one_of(self, "scale", SCALES)
-        one_of(self, "bias", BIASES)
+        self.check_word("scale", SCALES)
+        self.check_word("bias", BIASES)
         if not 0 <= self.epsilon < float("inf"):
             raise StudyError(f"lrp_epsilon(epsilon=…) got {self.epsilon}; it needs a number >= 0.")
 
@@ -87,7 +87,7 @@ class DTDZero(Method):
     bias: str = "in"
 
     def __post_init__(self) -> None:
-        one_of(self, "bias", BIASES)
+        self.check_word("bias", BIASES)
 
     def check(self, workspace: Workspace) -> None:
         """Run one pass with both guards of `lib.backward_rules`."""
