@@ -28,6 +28,10 @@ Gaussian windows on absolute maps stretched to [0, 1], ``hog_released`` is Spear
 
 NORMALISATIONS = ("max", "p99", "std")
 
+_PIXELS_AT_ONCE = 2**17
+"""Pixels that are compared together on a CPU: 167 maps of 28x28, one of 299x299. Larger parts leave its cache, and
+getting memory for them takes longer than all arithmetic."""
+
 
 def absolute(maps: Tensor) -> Tensor:
     """Channel reduction without sign: the sum of absolute values, (N, C, H, W) -> (N, H*W)."""
@@ -106,6 +110,17 @@ class PreparedMaps:
 
     def __init__(self, maps: Tensor, foreground: Tensor | None = None, normalisation: str = "max") -> None:
         self.maps = maps
+        size = max(1, _PIXELS_AT_ONCE // maps[0, 0].numel()) if maps.device.type == "cpu" else len(maps)
+        few = maps.split(size)
+        masks = [None] * len(few) if foreground is None else foreground.split(size)
+        self.parts = [Part(*each, normalisation) for each in zip(few, masks, strict=True)]
+
+
+class Part:
+    """A few of the maps of `PreparedMaps`, with the same parameters."""
+
+    def __init__(self, maps: Tensor, foreground: Tensor | None, normalisation: str) -> None:
+        self.maps = maps
         self.normalisation = normalisation
         self._foreground = foreground
 
@@ -179,12 +194,12 @@ class PreparedMaps:
         return values.unflatten(1, self.maps.shape[2:])
 
 
-def _flipped(a: PreparedMaps, b: PreparedMaps) -> Tensor:
+def _flipped(a: Part, b: Part) -> Tensor:
     """The larger SSIM of a map with another and with its negative."""
     return torch.maximum(ssim_of(a.windows, b.windows), ssim_of(a.windows, b.windows.negative()))
 
 
-_FUNCTIONS: dict[str, Callable[[PreparedMaps, PreparedMaps], Tensor]] = {
+_FUNCTIONS: dict[str, Callable[[Part, Part], Tensor]] = {
     "spearman_abs": lambda a, b: correlation(a.absolute, b.absolute),
     "spearman": lambda a, b: correlation(a.signed, b.signed),
     "spearman_abs_fg": lambda a, b: correlation(a.absolute_fg, b.absolute_fg),
@@ -218,7 +233,8 @@ def check_metrics(metrics: Sequence[str], height: int, width: int) -> None:
 
 def compare(a: PreparedMaps, b: PreparedMaps, metrics: Sequence[str] = RANK_METRICS) -> dict[str, Tensor]:
     """Some of the `METRICS` between two batches of maps over the same foreground: metric name -> (N,), float64."""
-    return {metric: _FUNCTIONS[metric](a, b) for metric in metrics}
+    pairs = list(zip(a.parts, b.parts, strict=True))
+    return {metric: torch.cat([_FUNCTIONS[metric](*pair) for pair in pairs]) for metric in metrics}
 
 
 def sign_agreement(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ than the stabilising constants, so that two unrelated maps come out similar: rea
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -25,9 +24,6 @@ _LUMINANCE = (0.01 * _RANGE) ** 2 / 2
 _CONTRAST = (0.03 * _RANGE) ** 2 / 2
 """Half of the constants that keep SSIM's two quotients finite."""
 
-_MAPS_AT_ONCE = 2
-"""Maps that go through the windows together on a CPU; more of 299x299 leave its cache and take twice as long."""
-
 
 @dataclass(frozen=True)
 class Windowed:
@@ -40,7 +36,7 @@ class Windowed:
     means : (N, h, w), of the windows.
     luminance : mean squared, plus its constant, halved.
     contrast : variance, plus its constant, halved.
-    undefined : (N,) bool, where a map is constant or not finite.
+    constant : (N,) bool; what is not finite needs no mark, its windows are NaN.
     """
 
     window: str
@@ -48,26 +44,24 @@ class Windowed:
     means: Tensor
     luminance: Tensor
     contrast: Tensor
-    undefined: Tensor
+    constant: Tensor
 
     @classmethod
     def of(cls, maps: Tensor, window: str = "uniform") -> Windowed:
         """Prepare maps (N, H, W)."""
         check_window(window, *maps.shape[1:])
         maps = maps.double()
-        flat = maps.flatten(1)
-        undefined = (flat.amax(1) == flat.amin(1)) | ~flat.isfinite().all(1)
-        parts = [_statistics(part, window) for part in _parts(maps)]
-        means, luminance, contrast = (torch.cat(each) for each in zip(*parts, strict=True))
-        return cls(window, maps, means, luminance, contrast, undefined)
+        lowest, highest = maps.flatten(1).aminmax(dim=1)
+        means = _window_means(maps, window)
+        squared = means.square()
+        variances = _window_means(maps.square(), window).sub_(squared)
+        luminance = squared.add_(_LUMINANCE).div_(2)
+        contrast = variances.add_(_contrast_constant(window)).div_(2)
+        return cls(window, maps, means, luminance, contrast, constant=lowest == highest)
 
     def negative(self) -> Windowed:
         """The same maps with the opposite sign."""
-        return Windowed(self.window, -self.maps, -self.means, self.luminance, self.contrast, self.undefined)
-
-    def parts(self) -> Iterator[tuple[Tensor, ...]]:
-        """What a comparison takes of the maps, few of them at a time."""
-        return zip(*map(_parts, (self.maps, self.means, self.luminance, self.contrast)), strict=True)
+        return Windowed(self.window, -self.maps, -self.means, self.luminance, self.contrast, self.constant)
 
 
 def ssim(a: Tensor, b: Tensor, window: str = "uniform") -> Tensor:
@@ -93,10 +87,12 @@ def ssim(a: Tensor, b: Tensor, window: str = "uniform") -> Tensor:
 
 
 def ssim_of(a: Windowed, b: Windowed) -> Tensor:
-    """`ssim` of prepared maps, with the same window."""
-    pairs = zip(a.parts(), b.parts(), strict=True)
-    found = [_mean_similarity(first, second, a.window) for first, second in pairs]
-    return torch.cat(found).masked_fill(a.undefined | b.undefined, float("nan"))
+    """`ssim` of prepared maps, with the same window; in place where possible, since memory is the whole cost."""
+    product = a.means * b.means
+    covariance = _window_means(a.maps * b.maps, a.window).sub_(product)
+    similarity = product.add_(_LUMINANCE).mul_(covariance.add_(_contrast_constant(a.window)))
+    similarity.div_((a.luminance + b.luminance).mul_(a.contrast + b.contrast))
+    return similarity.mean((1, 2)).masked_fill(a.constant | b.constant, float("nan"))
 
 
 def check_window(window: str, height: int, width: int) -> None:
@@ -110,32 +106,10 @@ def check_window(window: str, height: int, width: int) -> None:
         )
 
 
-def _parts(maps: Tensor) -> tuple[Tensor, ...]:
-    """Few maps at a time on a CPU, all of them on a GPU."""
-    return torch.split(maps, _MAPS_AT_ONCE if maps.device.type == "cpu" else max(1, len(maps)))
-
-
 def _contrast_constant(window: str) -> float:
     """Half of SSIM's second constant, for population covariances: scikit-image takes sample covariances instead."""
     count = WINDOWS[window] ** 2
     return _CONTRAST * (count - 1) / count
-
-
-def _statistics(maps: Tensor, window: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Means, luminance and contrast of a few maps, as `Windowed` holds them."""
-    means = _window_means(maps, window)
-    squared = means.square()
-    variances = _window_means(maps.square(), window).sub_(squared)
-    return means, squared.add_(_LUMINANCE).div_(2), variances.add_(_contrast_constant(window)).div_(2)
-
-
-def _mean_similarity(a: tuple[Tensor, ...], b: tuple[Tensor, ...], window: str) -> Tensor:
-    """Mean SSIM of a few maps: (n,). In place where possible, because reading memory is the whole cost."""
-    (maps_a, means_a, luminance_a, contrast_a), (maps_b, means_b, luminance_b, contrast_b) = a, b
-    product = means_a * means_b
-    covariance = _window_means(maps_a * maps_b, window).sub_(product)
-    similarity = product.add_(_LUMINANCE).mul_(covariance.add_(_contrast_constant(window)))
-    return similarity.div_((luminance_a + luminance_b).mul_(contrast_a + contrast_b)).mean((1, 2))
 
 
 def _window_means(fields: Tensor, window: str) -> Tensor:

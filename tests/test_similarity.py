@@ -145,7 +145,8 @@ def test_ranks_are_scipys_average_ranks(find, values):
 def test_only_what_is_asked_for_is_computed():
     maps = PreparedMaps(RANDOM)
     compare(maps, maps, ["spearman"])
-    assert {"signed", "signed_values"} == set(vars(maps)) - set(vars(PreparedMaps(RANDOM)))
+    computed = [set(vars(each.parts[0])) for each in (maps, PreparedMaps(RANDOM))]
+    assert computed[0] - computed[1] == {"signed", "signed_values"}
 
 
 @pytest.mark.parametrize("metric", ["spearman_abs_fg", "spearman_fg", "sign_agreement_fg"])
@@ -199,6 +200,18 @@ def test_maps_are_divided_by_the_root_of_their_mean_square(factor):
 
 def test_stretched_maps_reach_from_0_to_1():
     assert same(stretched(FEW), torch.tensor([[0.0, 1.0, 2.5 / 3], [math.nan] * 3, [0.8, 0.0, 1.0]]))
+
+
+def test_parts_of_a_batch_are_put_together_in_order():
+    maps = torch.randn(5, 2, 400, 300, generator=torch.Generator().manual_seed(0))
+    mask = maps[:, 0].flatten(1) > 0
+    whole, again = PreparedMaps(maps, mask), PreparedMaps(maps.roll(1, 0), mask)
+    assert len(whole.parts) == 5
+    found = compare(whole, again)
+    for number in range(5):
+        alone = [PreparedMaps(each[number : number + 1], mask[number : number + 1]) for each in (maps, maps.roll(1, 0))]
+        for metric, value in compare(*alone).items():
+            assert value == found[metric][number]
 
 
 def test_normalisation_decides_ssim_and_not_ranks():
