@@ -48,7 +48,7 @@ def check(study: str, values: Mapping[str, Any]) -> None:
                 raise StudyError(f"{name} is empty; name at least one.")
         recipes = [training.read_recipe(name) for name in values.get("models", [])]
         _check_distinct(values.get("models", []), recipes)
-        for number in ("n_images", "draws", "gallery", "slowest_images"):
+        for number in ("n_images", "draws", "gallery", "slowest_images", "slowest_draws"):
             if number in values and values[number] < 1:
                 raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
         if values.get("gallery", 1) > values.get("n_images", 1):
