@@ -144,7 +144,7 @@ def _open_torchvision(name: str, class_name: str) -> list[Any]:
 
     maker = getattr(torchvision.datasets, class_name)
     sums = dict(maker.resources)
-    with lock(cache_dir() / f"{class_name}.lock"), _patience(PATIENCE):
+    with lock(cache_dir() / f"{class_name}.lock"), patience(PATIENCE):
         root = _stage(class_name, sums)
         raw = root / class_name / "raw"
         for path in (raw / packed.removesuffix(".gz") for packed in sums):
@@ -237,7 +237,7 @@ def _whole(path: Path) -> bool:
 
 
 @contextmanager
-def _patience(seconds: float) -> Iterator[None]:
+def patience(seconds: float) -> Iterator[None]:
     """Give up a connection that says nothing for so long: some firewalls never answer."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
