@@ -46,13 +46,16 @@ def test_canny_does_not_depend_on_the_encoding_of_the_pixels(scale):
     assert torch.equal(edges(texture * scale - 3 * scale, "canny"), plain)
 
 
-def test_canny_ignores_edges_weaker_than_a_tenth_of_the_range():
-    image = square()
-    image[..., 17:] = 0.02
-    assert edges(image, "canny")[..., 15:19, 10].sum() == 0
-    image[..., 17:] = 0.5
-    assert edges(image, "canny")[..., 15:19, 10].sum() == 0, "columns, not rows"
-    assert edges(image, "canny")[..., 10, 15:19].sum() == 1
+def test_canny_starts_an_edge_at_a_step_of_8_percent_and_ends_it_at_4():
+    """Sobel's response to a step h smoothed by 1 pixel is 4 h (F(1.5) - F(-0.5)) = 2.5 h, F the normal distribution."""
+    image = torch.zeros(1, 1, 101, 30, dtype=torch.float64)
+    image[..., :2] = 1.0
+    for step, found in ((0.075, 0), (0.085, 1)):
+        image[..., 15:] = step
+        assert edges(image, "canny")[0, 0, 50, 10:20].sum() == found
+    image[..., 15:] = torch.linspace(0.1, 0.0, 101).view(-1, 1)
+    length = edges(image, "canny")[0, 0, :, 10:20].sum()
+    assert abs(length - 60) <= 3, "from a step of 0.1 to one of 0.04"
 
 
 @pytest.mark.parametrize("detector", ["sobel", *DETECTORS])

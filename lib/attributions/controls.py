@@ -24,7 +24,7 @@ SMOOTHING = 1.0
 
 
 def _canny(grey: NDArray[Any]) -> NDArray[Any]:
-    """Canny's edges, 0 or 1; the image is first brought to [0, 1], because the thresholds 0.1 and 0.2 are absolute."""
+    """Canny's edges, 0 or 1; the image is first brought to [0, 1], because the thresholds are absolute."""
     low, high = float(grey.min()), float(grey.max())
     if low == high:
         return np.zeros_like(grey)
@@ -60,9 +60,9 @@ class Edge(Method):
 
     Attributes
     ----------
-    detector : ``sobel`` or ``scharr``, the formula above; ``canny``, Canny's edges (1 on an edge, 0 elsewhere) after
-        smoothing by 1 pixel, thresholds 0.1 and 0.2 of the image's own range; ``log``, the absolute Laplacian of
-        Gaussian with a standard deviation of 1 pixel.
+    detector : ``sobel`` or ``scharr``, the formula above; ``canny``, Canny's edges (1 on an edge, 0 elsewhere) of the
+        image scaled to [0, 1] and smoothed by 1 pixel: a straight edge starts where it is a step of 0.08 or more and
+        ends where it is one of 0.04; ``log``, the absolute Laplacian of Gaussian with a standard deviation of 1 pixel.
 
     Needs
     -----
