@@ -457,7 +457,8 @@ for architecture in with_released_numbers(study.nets):
 
 # %%
 where = {"A-01": "accuracies", "A-02": "accuracies", "A-07": "laws", "A-08": "laws", "A-17": "full-reinit"}
-where |= {"A-32": "curves-noise", "A-33": "orders", "A-12": "stale", "A-34": "curves-relevance", "A-35": "curves-slowest"}
+where |= {"A-32": "curves-noise", "A-33": "orders", "A-12": "stale", "A-34": "curves-relevance"}
+where |= {"A-35": "curves-slowest"} if slowest else {}
 where |= dict.fromkeys(["A-40", "A-41", "A-42", "A-43", "A-44"], f"units-{net.name}")
 verdicts = study.claims(scores, figure=f"curves-{net.name}", elsewhere=where)
 study.table(verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3)
