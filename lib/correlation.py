@@ -26,7 +26,7 @@ class Centred:
         norms = centred.square().sum(1).sqrt()
         # The mean of equal numbers is rounded; what is left after it is no variation.
         constant = values.amax(1) == values.amin(1)
-        return cls(centred, norms.masked_fill(constant | ~values.isfinite().all(1), float("nan")))
+        return cls(centred, norms.masked_fill(constant | ~values.abs().amax(1).isfinite(), float("nan")))
 
     @classmethod
     def of_ranks(cls, values: Tensor, mask: Tensor | None = None) -> Centred:
@@ -34,7 +34,7 @@ class Centred:
 
         A number outside the mask is set to infinity: it then ranks behind all others and changes no rank inside.
         """
-        undefined = ~values.isfinite().all(1)
+        undefined = ~values.abs().amax(1).isfinite()
         if mask is None:
             ranked = ranks(values)
             centred = ranked - ranked.mean(1, keepdim=True)

@@ -51,13 +51,13 @@ class Windowed:
         """Prepare maps (N, H, W)."""
         check_window(window, *maps.shape[1:])
         maps = maps.double()
-        lowest, highest = maps.flatten(1).aminmax(dim=1)
+        constant = maps.amax((1, 2)) == maps.amin((1, 2))
         means = _window_means(maps, window)
         squared = means.square()
         variances = _window_means(maps.square(), window).sub_(squared)
         luminance = squared.add_(_LUMINANCE).div_(2)
         contrast = variances.add_(_contrast_constant(window)).div_(2)
-        return cls(window, maps, means, luminance, contrast, constant=lowest == highest)
+        return cls(window, maps, means, luminance, contrast, constant)
 
     def negative(self) -> Windowed:
         """The same maps with the opposite sign."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from lib.correlation import ranks, ranks_at_once
+from lib.correlation import Centred, correlation, ranks, ranks_at_once
 from lib.errors import StudyError
 from lib.similarity import (
     METRICS,
@@ -317,3 +317,15 @@ def test_I21_tie_floor_has_the_printed_values():
     printed = {0.0: 0.0, 0.5: 0.857, 0.8: 0.984, 1.0: 1.0}
     assert same(tie_floor(torch.tensor(list(printed))), list(printed.values()), 5e-4)
     assert same(tie_floor(torch.tensor([0.0]), 0.37), [0.37])
+
+
+# ---------------------------------------------------------------- Pearson's correlation
+
+
+def test_correlation_of_rows_is_pearsons_and_a_constant_row_has_none():
+    a, b = torch.randn(2, 4, 18, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    b = a + b
+    a[1], b[2] = 0.1, 0.7  # the mean of these is rounded
+    found = correlation(Centred.of(a), Centred.of(b))
+    assert found.isnan().tolist() == [False, True, True, False]
+    assert same(found[[0, 3]], [stats.pearsonr(a[i].numpy(), b[i].numpy()).statistic for i in (0, 3)])
