@@ -10,6 +10,7 @@ from torch import nn
 from lib.attributions import attribute, method
 from lib.attributions.competitive import rivals
 from lib.errors import StudyError
+from lib.comparison import Examples
 from lib.randomization import check_methods
 from lib.workspace import Noise, Workspace
 
@@ -149,4 +150,4 @@ def test_wrong_arguments_are_refused_in_one_sentence(written, says):
 def test_model_with_too_few_outputs_is_refused(outputs, written):
     net = nn.Sequential(nn.Flatten(), nn.Linear(72, outputs)).double()
     with pytest.raises(StudyError, match=f"the model has {outputs}"):
-        check_methods(net, toys.images(1), torch.tensor([0]), [written])
+        check_methods(net, Examples.of(toys.images(1), torch.tensor([0])), [written])

@@ -16,6 +16,7 @@ from lib import compute
 from lib.attributions import attribute, method, perturbation
 from lib.attributions.perturbation import LARGE, SMALL, Canvas, objective, perturbed, suppressing_disc
 from lib.errors import StudyError
+from lib.comparison import Examples
 from lib.randomization import check_methods
 from lib.similarity import spearman
 from lib.workspace import Noise, Workspace
@@ -348,7 +349,7 @@ def test_wrong_words_are_refused_in_one_sentence(written, says):
 def test_model_with_one_output_is_refused_before_any_optimisation():
     net = nn.Sequential(nn.Flatten(), nn.Linear(72, 1)).double()
     with pytest.raises(StudyError, match="always 1"):
-        check_methods(net, toys.images(1), torch.tensor([0]), ["meaningful_perturbation"])
+        check_methods(net, Examples.of(toys.images(1), torch.tensor([0])), ["meaningful_perturbation"])
 
 
 def test_defaults_are_those_of_the_paper():
