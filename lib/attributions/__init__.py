@@ -25,6 +25,7 @@ from lib.attributions.deeplift import DeepLIFT
 from lib.attributions.gradients import Gradient, GradientXInput
 from lib.attributions.noise import IGSmoothGrad, SmoothGrad, VarGrad
 from lib.attributions.path import IntegratedGradients
+from lib.attributions.patterns import PatternAttribution, PatternNet
 from lib.attributions.rectified import DeconvNet, GuidedBackprop
 from lib.attributions.relevance import DTDW2, DTDZBox, DTDZero, DTDZPlus, LRPEpsilon
 from lib.errors import StudyError
@@ -49,6 +50,8 @@ METHODS: dict[str, type[Method]] = {
         DTDZPlus,
         DTDZBox,
         DTDW2,
+        PatternNet,
+        PatternAttribution,
         Edge,
         Input,
         Random,
@@ -148,6 +151,7 @@ def attribute(
     methods_: Iterable[str],
     seed: int = 0,
     references: Mapping[str, Tensor] | None = None,
+    training_images: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Explain one logit per image by several methods.
 
@@ -159,6 +163,7 @@ def attribute(
     methods_ : written forms, e.g. ``["gradient", "integrated_gradients"]``.
     seed : of the noise.
     references : reference images (C, H, W) of integrated gradients by name, e.g. ``{"mean": images.mean(0)}``.
+    training_images : (M, C, H, W), as the model takes them, for methods that estimate patterns.
 
     Returns
     -------
@@ -172,6 +177,7 @@ def attribute(
         ids = list(range(part.start, part.stop))
         batch, classes = (tensor[part].to(compute.device()) for tensor in (images, targets))
         noise = Noise(ids, tuple(images.shape[1:]), seed)
-        for name, found in explain(chosen, Workspace(working, batch, classes, noise, references=references)).items():
+        workspace = Workspace(working, batch, classes, noise, references=references, training_images=training_images)
+        for name, found in explain(chosen, workspace).items():
             maps[name].append(found.cpu())
     return {name: torch.cat(pieces) for name, pieces in maps.items()}
