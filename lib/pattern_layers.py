@@ -59,9 +59,10 @@ def pattern_layers(model: nn.Module, images: Tensor) -> tuple[PatternLayer, ...]
     """
     inputs = images[:1].detach().clone().requires_grad_(True)
     watch = _Watch()
-    with torch.enable_grad(), watch:
-        logits = model(inputs)
-    check_census(logits, watch, model, inputs)
+    with torch.enable_grad():
+        with watch:
+            logits = model(inputs)
+        check_census(logits, watch, model, inputs)
     takers: dict[Node, list[Node]] = {}
     for node in graph_nodes(logits):
         for parent, _ in node.next_functions:

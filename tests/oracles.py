@@ -147,7 +147,7 @@ def plain_pattern(weight: Tensor, bias: Tensor | None, inputs: list[Tensor], est
         x = x.detach()
         y = x @ w + (0.0 if bias is None else bias[number].detach())
         chosen = torch.ones_like(y, dtype=torch.bool) if estimator == "linear" else y > 0
-        if not chosen.any():
+        if chosen.sum() < 2:
             patterns.append(torch.zeros_like(w))
             continue
         mean_xy, mean_x = (x[chosen] * y[chosen, None]).mean(0), x[chosen].mean(0)

@@ -21,7 +21,7 @@ from lib.pattern_layers import pattern_layers
 from lib.workspace import Noise, Workspace, working_copy
 
 IMAGES, TARGETS = toys.images(3), torch.tensor([0, 1, 3])
-TRAINING = toys.images(60, seed=5)
+TRAINING = toys.TRAINING
 METHODS = ("pattern_net", "pattern_attribution")
 
 
@@ -137,19 +137,20 @@ def test_any_partition_into_batches_gives_the_same_patterns(name, estimator):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_float32_patterns_are_sound_where_the_mean_is_large(estimator):
-    """Inputs of 1000 + N(0, 1): E[xy] - E[x]E[y] in float32 would have no digit left."""
+    """Inputs of 10 000 + N(0, 1), of which E[xy] - E[x]E[y] in float32 leaves two digits."""
     net = toys.net("mlp")
     with torch.no_grad():
-        net[1].bias -= 1000 * net[1].weight.sum(1)
-    images = 1000 + drawn(600, 2, 6, 6, seed=1)
+        net[1].bias -= 1e4 * net[1].weight.sum(1)
+        net[1].bias[:3] += 1e4  # outputs with a large mean too
+    images = 1e4 + drawn(600, 2, 6, 6, seed=1)
     images, small = images.float(), copy.deepcopy(net).float()
     # Weights that float32 holds, so that both nets are the same function of the same pixels.
     net.load_state_dict(small.state_dict())
     found, expected = estimate(small, images, estimator, 50)[0], estimate(net, images.double(), estimator)[0]
     x, y = images.flatten(1), small[1](images.flatten(1))
     naive = y.T @ x / len(x) - y.mean(0)[:, None] * x.mean(0)
-    assert not close(naive.double(), (y - y.mean(0)).double().T @ x.double() / len(x), 1e-2)
-    assert close(found.double(), expected, 1e-4)
+    assert not close(naive.double(), (y - y.mean(0)).double().T @ x.double() / len(x), 5e-3)
+    assert close(found.double(), expected, 1e-6)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -171,7 +172,7 @@ def test_float32_patterns_of_a_destroyed_net_do_not_underflow(estimator):
 def test_units_that_are_dead_or_constant_have_the_pattern_zero(estimator):
     net = toys.net("mlp")
     training = TRAINING.clone()
-    training[:, 0] = 0.3
+    training[:, 0] = drawn(6, 6, seed=7)
     with torch.no_grad():
         net[1].bias[0] = -1e3  # never active
         net[1].weight[1] = 0  # has no direction
@@ -183,6 +184,14 @@ def test_units_that_are_dead_or_constant_have_the_pattern_zero(estimator):
     assert (a[1:3] == 0).all() and (a[3] != 0).any() and a.isfinite().all()
     for each, start in itertools.product(METHODS, (TRAINING[:3], training[:3])):
         assert maps_of(f"{each}(estimator={estimator})", net, start, training).isfinite().all()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("name", ["mlp", "max_pool"])
+def test_equal_training_images_leave_no_pattern_but_that_of_positions(name, estimator):
+    """Not even one of rounding: the mean of seven equal numbers is not always that number."""
+    found = estimate(toys.net(name), TRAINING[:1].repeat(30, 1, 1, 1), estimator, 7)
+    assert all((each == 0).all() for each in found if each.dim() == 2) and all(each.isfinite().all() for each in found)
 
 
 def test_unknown_estimator_and_missing_images_are_refused():
@@ -343,8 +352,8 @@ def reads_out(inputs, values):
 def test_dense_relu_net_shows_the_planted_signal_and_its_gradient_does_not(estimator):
     signal = torch.zeros(6, 6, dtype=torch.float64)
     signal[1:4, 2:5] = 1.0
-    value = drawn(4000, seed=0)
-    images = value[:, None, None, None] * signal + 2 * smooth(drawn(4000, 1, 6, 6, seed=1))
+    value = drawn(12000, seed=0)
+    images = value[:, None, None, None] * signal + 2 * smooth(drawn(12000, 1, 6, 6, seed=1))
     w = reads_out(images.flatten(1), value)
     net = nn.Sequential(nn.Flatten(), nn.Linear(36, 2), nn.ReLU(), nn.Linear(2, 1)).double()
     with torch.no_grad():
@@ -400,7 +409,7 @@ def test_J07_shift_behaviour_is_that_of_the_estimator(written, name):
     assert close(other(IMAGES + shift), net(IMAGES))
 
     def change(options, **more):
-        before = maps_of(f"{written}({options})", net)
+        before = maps_of(f"{written}({options})", net, **more)
         after = maps_of(f"{written}({options})", other, IMAGES + shift, TRAINING + shift, **more)
         return ((after - before).norm() / before.norm()).item()
 
@@ -446,6 +455,15 @@ def test_batches_and_methods_of_one_state_share_one_estimate(monkeypatch):
     images = toys.images(19)
     attribute(toys.net("mlp"), images, torch.arange(19) % 4, METHODS, training_images=TRAINING)
     assert len(runs) == 1
+
+
+def test_options_do_not_share_patterns_in_one_workspace():
+    net, source = toys.net("mlp"), workspace_of(toys.net("mlp", seed=9), training_images=TRAINING)
+    together = workspace_of(net, training_images=TRAINING, pattern_source=source)
+    for options in ("estimator=two_component", "estimator=centred", "patterns=shared"):
+        written = method(f"pattern_net({options})")
+        alone = workspace_of(net, training_images=TRAINING, pattern_source=source)
+        assert torch.equal(written(together), written(alone))
 
 
 def test_own_patterns_follow_the_weights_and_shared_ones_do_not():

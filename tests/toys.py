@@ -21,6 +21,7 @@ from oracles import (
     plain_gradient,
     plain_guided_backprop,
     plain_integrated_gradients,
+    plain_pattern_map,
     plain_smoothgrad,
     plain_vargrad,
     variance,
@@ -192,6 +193,12 @@ REFERENCES = {
 }
 """Reference images of integrated gradients, none of them zero."""
 
+TRAINING = images(60, seed=5)
+"""Images on which patterns are estimated."""
+
+NO_PATTERNS = ("residual", "from_input", "relu6", "pooled")
+"""Nets with sums, ReLU6 or batch norm."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -255,6 +262,12 @@ CASES = (
         "guided_gradcam",
         lambda m, x, c, _: plain_guided_backprop(m, x, c) * plain_gradcam(m, x, c),
         ("linear", "mlp"),
+    ),
+    Case("pattern_net", lambda m, x, c, _: plain_pattern_map(m, x, c, TRAINING, "two_component", False), NO_PATTERNS),
+    Case(
+        "pattern_attribution(estimator=centred)",
+        lambda m, x, c, _: plain_pattern_map(m, x, c, TRAINING, "centred", True),
+        NO_PATTERNS,
     ),
     Case("edge", lambda m, x, c, _: plain_edge(m, x, c), looks_at_model=False),
     Case("input", lambda m, x, c, _: x, looks_at_model=False),
