@@ -190,3 +190,84 @@ def plain_edge(_model: nn.Module, x: Tensor, _target: int) -> Tensor:
     grey = x.mean(0).numpy()
     parts = [ndimage.sobel(grey, axis=axis, mode="reflect") / 4 for axis in (0, 1)]
     return torch.from_numpy(((parts[0] ** 2 + parts[1] ** 2) / 2) ** 0.5).expand_as(x)
+
+
+def plain_pattern(weight: Tensor, bias: Tensor | None, inputs: list[Tensor], estimator: str) -> Tensor:
+    """The patterns of units from their samples (n, D) each, as the formulas stand, in float64: (K, D)."""
+    patterns = []
+    for number, (w, x) in enumerate(zip(weight.detach(), inputs, strict=True)):
+        x = x.detach()
+        y = x @ w + (0.0 if bias is None else bias[number].detach())
+        chosen = torch.ones_like(y, dtype=torch.bool) if estimator == "linear" else y > 0
+        if chosen.sum() < 2:
+            patterns.append(torch.zeros_like(w))
+            continue
+        mean_xy, mean_x = (x[chosen] * y[chosen, None]).mean(0), x[chosen].mean(0)
+        numerator = mean_xy - mean_x * (y if estimator == "two_component" else y[chosen]).mean()
+        patterns.append(numerator / (w @ numerator))
+    return torch.stack(patterns)
+
+
+def plain_conv_pattern(layer: nn.Conv2d, images: Tensor, estimator: str) -> Tensor:
+    """The patterns of a convolution from its patches, each cut out by itself; zeros beyond the borders."""
+    if layer.padding == "same":
+        total = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        padding = [(each // 2, each - each // 2) for each in total]
+    else:
+        padding = [(each, each) for each in layer.padding]
+    padded = nn.functional.pad(images, (*padding[1], *padding[0]))
+    kernel, stride, dilation = layer.kernel_size, layer.stride, layer.dilation
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    per_group = layer.in_channels // layer.groups
+    inputs = []
+    for unit in range(layer.out_channels):
+        first = unit // (layer.out_channels // layer.groups) * per_group
+        patches = []
+        for top in range(0, padded.shape[2] - spans[0] + 1, stride[0]):
+            for left in range(0, padded.shape[3] - spans[1] + 1, stride[1]):
+                window = padded[:, first : first + per_group, top : top + spans[0], left : left + spans[1]]
+                patches.append(window[:, :, :: dilation[0], :: dilation[1]].flatten(1))
+        inputs.append(torch.cat(patches))
+    return plain_pattern(layer.weight.flatten(1), layer.bias, inputs, estimator).view_as(layer.weight)
+
+
+def plain_pattern_map(
+    model: nn.Sequential,
+    x: Tensor,
+    target: int,
+    training: Tensor,
+    estimator: str,
+    times_weights: bool,
+    estimated_on: nn.Sequential | None = None,
+) -> Tensor:
+    """PatternNet or PatternAttribution of a sequential net, layer by layer from the logit down."""
+    inputs, h = [], x[None]
+    for layer in model:
+        inputs.append(h.clone())
+        h = layer(h)
+    signal = torch.zeros_like(h)
+    signal[0, target] = h[0, target]
+    patterns, seen = [], training
+    layers = list(model if estimated_on is None else estimated_on)
+    for number, layer in enumerate(layers):
+        pattern = None
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            before_relu = number + 1 < len(layers) and isinstance(layers[number + 1], nn.ReLU)
+            kind = estimator if before_relu else "linear"
+            if isinstance(layer, nn.Conv2d):
+                pattern = plain_conv_pattern(layer, seen, kind)
+            else:
+                pattern = plain_pattern(layer.weight, layer.bias, [seen] * layer.out_features, kind)
+        patterns.append(pattern)
+        seen = layer(seen.clone())
+    for layer, before, pattern in reversed(list(zip(model, inputs, patterns, strict=True))):
+        if pattern is None:
+            # A ReLU's gradient is its mask, that of max-pooling its winners.
+            signal = torch.autograd.functional.vjp(lambda h, layer=layer: layer(h.clone()), before, signal)[1]
+            continue
+        weight = layer.weight.detach() * pattern if times_weights else pattern
+        if isinstance(layer, nn.Conv2d):
+            signal = torch.nn.grad.conv2d_input(before.shape, weight, signal, layer.stride, layer.padding)
+        else:
+            signal = signal @ weight
+    return signal[0].view_as(x).detach()

@@ -32,8 +32,8 @@ def noise_of(image_id, seed=0):
 
 
 def explained(model, images, targets, written):
-    """Maps by a workspace that has the reference images of the grid."""
-    return attribute(model, images, targets, written, references=toys.REFERENCES)
+    """Maps by a workspace that has the reference images and the training images of the grid."""
+    return attribute(model, images, targets, written, references=toys.REFERENCES, training_images=toys.TRAINING)
 
 
 def test_every_registered_method_is_in_the_shared_grid():

@@ -9,8 +9,8 @@ from torch import nn
 
 from lib.attributions import attribute, method
 from lib.attributions.competitive import rivals
-from lib.errors import StudyError
 from lib.comparison import Examples
+from lib.errors import StudyError
 from lib.randomization import check_methods
 from lib.workspace import Noise, Workspace
 

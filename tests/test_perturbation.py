@@ -15,8 +15,8 @@ from torch import nn
 from lib import compute
 from lib.attributions import attribute, method, perturbation
 from lib.attributions.perturbation import LARGE, SMALL, Canvas, objective, perturbed, suppressing_disc
-from lib.errors import StudyError
 from lib.comparison import Examples
+from lib.errors import StudyError
 from lib.randomization import check_methods
 from lib.similarity import spearman
 from lib.workspace import Noise, Workspace

@@ -177,10 +177,13 @@ def test_memo_is_looked_into_without_computing():
 def test_workspace_of_copies_explains_the_classes_of_the_originals(any_net):
     _, model, images, targets = any_net
     references = {"mean": images.mean(0)}
-    original = Workspace(model, images, targets, Noise([0, 1, 2], images.shape[1:], 0), "draw 1", references)
+    noise = Noise([0, 1, 2], images.shape[1:], 0)
+    source = Workspace(model, images, targets, noise)
+    original = Workspace(model, images, targets, noise, "draw 1", references, toys.TRAINING, source)
     copies = torch.stack([images, 2 * images])
     found = original.of_copies(copies)
     assert found.references == references and found.state == "draw 1"
+    assert found.training_images is toys.TRAINING and found.pattern_source is source
     gradient = found.gradient.unflatten(0, (2, 3))
     for number, target in enumerate(targets.tolist()):
         for copy in range(2):

@@ -23,6 +23,7 @@ from oracles import (
     plain_guided_backprop,
     plain_integrated_gradients,
     plain_laplacian_of_gaussian,
+    plain_pattern_map,
     plain_scharr,
     plain_smoothgrad,
     plain_vargrad,
@@ -222,6 +223,12 @@ REFERENCES = {
 }
 """Reference images of integrated gradients, none of them zero."""
 
+TRAINING = images(60, seed=5)
+"""Images on which patterns are estimated."""
+
+NO_PATTERNS = ("residual", "from_input", "relu6", "pooled")
+"""Nets with sums, ReLU6 or batch norm."""
+
 
 NO_DEEP_TAYLOR = ("residual", "from_input", "pooled")
 """Nets with batch norm, sums, or negative values between layers."""
@@ -328,6 +335,12 @@ CASES = (
     Case("competitive_gradient_x_input", lambda m, x, c, _: plain_competition(m, x, c)),
     Case("competitive_gradient_x_input(classes=2)", lambda m, x, c, _: plain_competition(m, x, c, 2)),
     Case("competitive_gradient_x_input(keep=random,classes=3)", None),
+    Case("pattern_net", lambda m, x, c, _: plain_pattern_map(m, x, c, TRAINING, "two_component", False), NO_PATTERNS),
+    Case(
+        "pattern_attribution(estimator=centred)",
+        lambda m, x, c, _: plain_pattern_map(m, x, c, TRAINING, "centred", True),
+        NO_PATTERNS,
+    ),
     Case("edge", lambda m, x, c, _: plain_edge(m, x, c), looks_at_model=False),
     Case("edge(detector=scharr)", lambda m, x, c, _: plain_scharr(x), looks_at_model=False),
     Case("edge(detector=log)", lambda m, x, c, _: plain_laplacian_of_gaussian(x), looks_at_model=False),

@@ -26,6 +26,7 @@ from lib.attributions.deeplift import DeepLIFT
 from lib.attributions.gradients import Gradient, GradientXInput
 from lib.attributions.noise import IGSmoothGrad, SmoothGrad, VarGrad
 from lib.attributions.path import IntegratedGradients
+from lib.attributions.patterns import PatternAttribution, PatternNet
 from lib.attributions.perturbation import MeaningfulPerturbation
 from lib.attributions.rectified import DeconvNet, GuidedBackprop
 from lib.attributions.relevance import DTDW2, DTDZBox, DTDZero, DTDZPlus, LRPEpsilon
@@ -53,6 +54,8 @@ METHODS: dict[str, type[Method]] = {
         DTDW2,
         MeaningfulPerturbation,
         CompetitiveGradientXInput,
+        PatternNet,
+        PatternAttribution,
         Edge,
         Input,
         Random,
