@@ -90,6 +90,45 @@ def test_a_net_of_another_study_need_not_have_an_order():
     assert found["verdict"] == SUPPORTED and found["runs"] == ["cnn-mnist"]
 
 
+@pytest.mark.parametrize(
+    ("deeplift", "signed", "verdict"),
+    [(0.99, 0.0, SUPPORTED), (0.97, 0.0, SUPPORTED), (0.9, 0.0, CONTRADICTED), (0.99, 0.3, CONTRADICTED)],
+)
+def test_relevance_follows_gradient_x_input(deeplift, signed, verdict):
+    # A-34: within 0.05 of Gradient x input at every step, and |rho| below 0.15 at step 2.
+    table = scores(
+        *(cascade_of([0.99, 0.99], method) for method in ("gradient_x_input", "lrp_epsilon")),
+        cascade_of([0.99, deeplift], "deeplift"),
+        *(cascade_of([0.5, signed], method, "spearman") for method in ("deeplift", "lrp_epsilon")),
+    )
+    assert decide("A-34", table)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("own", "again", "verdicts"),
+    [
+        (0.1, 0.9, (SUPPORTED, SUPPORTED)),
+        (0.1, 0.2, (SUPPORTED, CONTRADICTED)),
+        (0.6, 0.9, (SUPPORTED, CONTRADICTED)),
+    ],
+)
+def test_masks_are_below_those_of_a_second_run(own, again, verdicts):
+    """A-35: the second run is one number per image, of the intact net, and stands beside every draw."""
+    mask = "meaningful_perturbation"
+    images = np.linspace(-0.05, 0.05, 10)
+    table = scores(
+        cascade_of([0.5, 0.1], mask),
+        rows_of(np.tile(own + images[:, None], 3), mask, step=2, intervention="cascade(init=own)"),
+        rows_of(again + images, mask, step=0, against="self", draw=-1),
+    )
+    found = decide("A-35", table)
+    assert (found["verdict"], found["second_verdict"]) == verdicts
+    apart = next(part for part in found["parts"] if "second run" in part["label"])
+    # Paired by image: what images have in common is gone, and no scatter is left.
+    assert apart["value"] == pytest.approx(own - again) and apart["draws"] == 3
+    assert apart["interval"] == pytest.approx([own - again] * 2)
+
+
 @pytest.mark.parametrize(("guided", "verdict"), [(0.5, SUPPORTED), (0.2, CONTRADICTED), (0.0, CONTRADICTED)])
 def test_structure_of_the_input_on_a_fully_random_net(guided, verdict):
     # A-17 looks at the maps' similarity to the edges; that to the intact maps says the opposite here.

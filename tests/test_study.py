@@ -39,13 +39,14 @@ SETTINGS = {
     "init": ["own"],
     "prefix": ["fresh"],
     "target": ["original"],
+    "costly": TINY["relevance"],
     "first_net": {
-        "costly": TINY["costly"],
+        "costly": [*TINY["relevance"], *TINY["costly"]],
         "sweep_methods": ["gradient", "gradient_x_input", "guided_backprop"],
         "stale": ["guided_backprop"],
     },
 }
-SHOWN = [*TINY["methods"], *TINY["costly"]]
+SHOWN = [*TINY["methods"], *TINY["relevance"], *TINY["costly"]]
 MAIN = {"orders": ORDERS, "init": "own", "prefix": "fresh", "target": "original"}
 
 pytestmark = pytest.mark.usefixtures("shared_cache")
@@ -333,7 +334,7 @@ def method(model, images, targets):
 def test_a_method_of_your_own_is_computed_again_when_its_code_changes(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     methods = ["own_method_of_a_test:method"]
-    settings = SETTINGS | {"first_net": {}}
+    settings = SETTINGS | {"first_net": {}, "costly": []}
     keys = []
     for factor in (2, 3):
         (tmp_path / "own_method_of_a_test.py").write_text(OWN.format(factor=factor) + "\n" * factor)
@@ -346,6 +347,22 @@ def test_a_method_of_your_own_is_computed_again_when_its_code_changes(tmp_path, 
         keys += [each.key for each in made._made.values()]
     sys.modules.pop("own_method_of_a_test", None)
     assert keys[0] != keys[1]
+
+
+def test_few_images_are_for_the_first_net_and_have_settings_of_their_own(tmp_path):
+    few = {"methods": ["gradient_x_input"], "n_images": 2, "draws": 1, "orders": ["cascade"], "costly": []}
+    made = make_study(tmp_path / "out", methods=["gradient"])
+    found = made.scores(
+        randomization_scores, ["gradient"], few_images=few, draws=2, orders=["cascade"], init="own", costly=["edge"]
+    )
+    rows = found[found.metric == "spearman"]
+    images = {method: set(rows[rows.method == method].image) for method in ("gradient", "gradient_x_input", "edge")}
+    assert [len(images[method]) for method in images] == [4, 2, 4]
+    assert set(rows[rows.method == "gradient_x_input"].draw) == {-1, 0}
+    assert not found.duplicated(["intervention", "step", "draw", "image", "method", "metric", "against"]).any()
+    without = make_study(tmp_path / "other", methods=["gradient"])
+    without.scores(randomization_scores, ["gradient"], draws=2, orders=["cascade"], init="own", costly=["edge"])
+    assert without._made["scores"].key != made._made["scores"].key
 
 
 def test_there_is_nothing_to_save_before_scores(tmp_path):
