@@ -32,6 +32,7 @@ bench: $(READY)
 	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	python benchmarks/cascade.py
 	python benchmarks/similarity_speed.py
+	python benchmarks/photograph_speed.py
 
 # One list of dependencies: what stands below "- pip:" in environment.yml.
 $(READY): environment.yml pyproject.toml
