@@ -1,6 +1,6 @@
 # make reports [PRESET=quick]   run all studies, write reports/<preset>/index.html
 # make test                     unit tests, notebooks, findings
-# make lint · make pair · make bench
+# make lint · make pair · make methods · make bench
 # The first call builds .venv from environment.yml. PYTHON=python3.12 chooses the interpreter.
 
 PRESET ?= quick
@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # A checkout that is not this one must not be imported.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reports test lint pair bench
+.PHONY: reports test lint pair methods bench
 
 reports: $(READY)
 	@python -m lib.report all $(PRESET)
@@ -27,6 +27,10 @@ lint: $(READY)
 # The .py is the source; never the other way, and never --sync, which trusts file times.
 pair: $(READY)
 	jupytext --quiet --to ipynb --update notebooks/*.py
+
+# The README's section on methods, from their docstrings.
+methods: $(READY)
+	@python -m lib.report methods
 
 bench: $(READY)
 	pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt

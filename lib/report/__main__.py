@@ -181,6 +181,14 @@ def _all(options: argparse.Namespace, root: Path) -> int:
     return make_reports(options.preset, root)
 
 
+def _methods(_options: argparse.Namespace, root: Path) -> int:
+    from lib.report.methods import write
+
+    write(root / "README.md")
+    print(f"Methods: {root / 'README.md'}")
+    return 0
+
+
 COMMANDS = {
     "run": _run,
     "scores": _scores,
@@ -189,6 +197,7 @@ COMMANDS = {
     "index": _index,
     "check": _check,
     "all": _all,
+    "methods": _methods,
 }
 
 
@@ -219,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(argument)
         if name == "train":
             command.add_argument("--preset", default="", help="only if a run of this preset must be computed")
+    commands.add_parser("methods", help="bring the README's section on methods up to date with their docstrings")
     render = commands.add_parser("render", help="render a notebook that was run by hand")
     render.add_argument("notebook", type=Path, help="the .ipynb that papermill or Jupyter has saved")
     return parser
