@@ -17,6 +17,9 @@ of two, over images and draws, and compares its 95 % interval with a threshold:
     the same question with some of these fields replaced, subtracted or added pair by pair.
 ``above, below, within, near``
     the comparison: interval above or below a number, inside (-c, c), or inside centre ± tolerance.
+``constant_as``
+    the similarity that counts where a map is constant and so has none; without it such maps are left out and counted,
+    and too many of them leave a part undecided.
 ``second``
     True for a part that gives a verdict of its own (a stricter or corrected reading).
 

@@ -93,7 +93,10 @@ class Net:
         steps = _steps(at, self.last(intervention))
         keys = [(intervention, method or "none", rule["metric"], against, step) for step in steps]
         found = [self.rows[key] for key in keys if key in self.rows]
-        return cells(self.scores.iloc[np.concatenate(found)]) if found else None
+        if not found:
+            return None
+        table = cells(self.scores.iloc[np.concatenate(found)])
+        return table.fillna(rule["constant_as"]) if "constant_as" in rule else table
 
 
 def intervention_of(rule: Rule) -> str:

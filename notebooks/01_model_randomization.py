@@ -84,6 +84,7 @@ out: str = ""  # where results go; empty: reports/scratch/01_model_randomization
 
 # %%
 from lib import figures, similarity
+from lib.attributions import CONTROLS
 from lib.randomization import randomization_maps, randomization_scores
 from lib.released import beside_released, with_released_numbers
 from lib.scores import means
@@ -106,7 +107,9 @@ once = {"costly": [*relevance, *costly], "sweep_methods": swept, "stale": stale}
 few = {"methods": slowest, "n_images": slowest_images, "draws": slowest_draws, "sweep_methods": slowest}
 few |= {"orders": ["cascade"], "costly": [], "prefix": prefix[:1], "target": target[:1]}
 few |= {"init": [law for law in init if law in (init[0], "own")]}
-scores = study.scores(randomization_scores, methods, first_net=once, few_images=few if slowest else {}, draws=draws, **settings)
+scores = study.scores(
+    randomization_scores, methods, first_net=once, few_images=few if slowest else {}, draws=draws, **settings
+)
 main = {"orders": orders, "init": init[0], "prefix": prefix[0], "target": target[0]}
 everything = [*methods, *relevance, *costly, *slowest]
 maps = study.maps(randomization_maps, everything, gallery, **main)
@@ -156,7 +159,8 @@ study.table(
 # on top. Absolute values first, because this is how saliency maps are usually shown.
 
 # %%
-down = {method: maps[method][orders.index("cascade")] for method in everything}
+controls_last = sorted(everything, key=lambda each: each in CONTROLS)
+down = {method: maps[method][orders.index("cascade")] for method in controls_last}
 for number in range(gallery):
     study.figure(
         figures.map_grid({method: stack[:, number] for method, stack in down.items()}, stages, signed=False),
@@ -221,7 +225,7 @@ for trained in study.nets:
 # %%
 nulls = figures.in_words(own, methods, "spearman_abs", "null_other_image")
 study.figure(
-    figures.beside_nulls(own, everything, "spearman_abs"),
+    figures.beside_nulls(own, controls_last, "spearman_abs"),
     "nulls",
     f"Read every similarity from its own null upwards; maps of two different images reach {nulls}. "
     f"{net.name}, absolute maps, all pixels; means and 95 % intervals.",
@@ -299,7 +303,7 @@ study.figure(
 # With weights of std 0.01 a destroyed net gives every image nearly the same probabilities. There is nothing to delete,
 # the best mask is empty, and an empty map has no ranks: look for *undefined*. The masks do notice that the net is gone;
 # it is the rank correlation that cannot say so. So the same is run with each net's own training initialiser too, which
-# leaves logits of the usual size.
+# leaves logits of the usual size, and the second reading of the claim counts an empty map as similarity 0.
 
 # %%
 if slowest:

@@ -129,6 +129,20 @@ def test_masks_are_below_those_of_a_second_run(own, again, verdicts):
     assert apart["interval"] == pytest.approx([own - again] * 2)
 
 
+def test_empty_masks_leave_the_first_reading_open_and_count_as_unlike_in_the_second():
+    mask = "meaningful_perturbation"
+    values = np.where(np.arange(10)[:, None] < 6, np.nan, 0.3 + np.zeros((10, 3)))
+    table = scores(
+        rows_of(values, mask, step=1),
+        rows_of(values, mask, step=1, intervention="cascade(init=own)"),
+        rows_of(np.full(10, 0.9), mask, step=0, against="self", draw=-1),
+    )
+    found = decide("A-35", table)
+    assert (found["verdict"], found["second_verdict"]) == (INCONCLUSIVE, SUPPORTED)
+    assert [part["value"] for part in found["parts"]] == pytest.approx([0.3, 0.12, 0.12, 0.12 - 0.9])
+    assert [part["undefined"] for part in found["parts"]] == pytest.approx([0.6, 0, 0, 0])
+
+
 @pytest.mark.parametrize(("guided", "verdict"), [(0.5, SUPPORTED), (0.2, CONTRADICTED), (0.0, CONTRADICTED)])
 def test_structure_of_the_input_on_a_fully_random_net(guided, verdict):
     # A-17 looks at the maps' similarity to the edges; that to the intact maps says the opposite here.

@@ -83,7 +83,7 @@ SETS = {"each", "each_higher", "each_lower", "some_lower"}
 def test_a_part_is_well_formed(name, part):
     fields = {"label", "methods", "metric", "against", "intervention", "models", "datasets", "seeds", "at"}
     twins = {"minus", "plus", "kendall"}
-    assert part.keys() <= fields | twins | COMPARISONS | {"second", "beyond_draws"}, name
+    assert part.keys() <= fields | twins | COMPARISONS | {"second", "beyond_draws", "constant_as"}, name
     assert len(part.keys() & COMPARISONS) == 1
     assert part["metric"] in {*similarity.METRICS, "accuracy"}
     check_nets(part)
@@ -94,16 +94,20 @@ def test_a_part_is_well_formed(name, part):
             assert set(question.get("methods", [])).isdisjoint(attributions.CONTROLS), "controls never count as methods"
         assert question.get("metric", "accuracy") in {*similarity.METRICS, "accuracy"}
         at = question.get("at")
-        assert at in MEANS | SETS if not isinstance(at, list) else all(n >= 1 for n in at)
+        if question.get("against") == "self":
+            assert at == 0, "other noise is drawn for the intact model only"
+        else:
+            assert at in MEANS | SETS if not isinstance(at, list) else all(n >= 1 for n in at)
         intervention = question.get("intervention", "cascade")
         assert intervention in INTERVENTIONS or SWEEPS.fullmatch(intervention)
-        assert question.get("against", "original") in {"original", "edge", "input"}
+        assert question.get("against", "original") in {"original", "edge", "input", "self"}
         # What `lib.randomization` keeps beside the cascade.
         metric = question.get("metric", part["metric"])
         assert intervention in {"none", "cascade"} or metric in {"spearman_abs", "spearman", "spearman_abs_fg"}
-        if question.get("against", "original") != "original":
+        if question.get("against") in {"edge", "input"}:
             assert metric in {"spearman_abs", "spearman_abs_fg"}
-            assert intervention == "independent" or (intervention == "cascade" and at == "full")
+            alone = intervention == "independent" and question["against"] == "edge" and metric == "spearman_abs"
+            assert alone or (intervention == "cascade" and at == "full")
     for twin in questions[1:]:
         assert twin.keys() <= {"methods", "metric", "against", "at", "intervention"} and twin
         assert len(twin.get("methods", ["one"])) == 1

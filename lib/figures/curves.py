@@ -95,7 +95,8 @@ def sweep_curves(
     curves = {each: _curves(scores, metric, each) for each in interventions}
     shown = measured(pd.concat(curves.values()), methods)
     looks = setting_style(list(interventions))
-    figure, axes = panels(len(shown), per_row=2 if len(shown) == 4 else 3, width=2.8, height=2.5)
+    width, height = (4.8, 3.2) if len(shown) == 1 else (2.8, 2.5)
+    figure, axes = panels(len(shown), per_row=2 if len(shown) == 4 else 3, width=width, height=height)
     for axis, method in zip(axes, shown, strict=True):
         for each, words in interventions.items():
             curve = curves[each][curves[each].method == method]
