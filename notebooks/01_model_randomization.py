@@ -110,6 +110,8 @@ few |= {"init": [law for law in init if law in (init[0], "own")]}
 scores = study.scores(
     randomization_scores, methods, first_net=once, few_images=few if slowest else {}, draws=draws, **settings
 )
+
+# %%
 main = {"orders": orders, "init": init[0], "prefix": prefix[0], "target": target[0]}
 everything = [*methods, *relevance, *costly, *slowest]
 maps = study.maps(randomization_maps, everything, gallery, **main)
