@@ -521,3 +521,49 @@ def test_identities_would_notice_a_wrong_relu_mask():
     weights, _ = nnls(filters, guided[0].flatten().numpy())
     shut = (model[1](images.flatten(1)) <= 0)[0].numpy()
     assert shut.any() and np.all(weights[shut] < 1e-12)
+
+
+# ---------------------------------------------------------------- one convolution and a sum (I-17)
+
+
+def sum_pool_conv(filters):
+    """``l = sum of relu(filters * x)`` as a model with one logit; cross-correlation with zero padding, no bias."""
+    conv = nn.Conv2d(1, 1, 3, padding=1, bias=False).double()
+    conv.weight.data.copy_(filters)
+    return toys.Lambda(lambda m, x: m.conv(x).relu().sum((2, 3)), conv=conv).eval()
+
+
+def test_I17_gradient_of_a_sum_pooled_convolution_has_its_closed_form():
+    """Pixel (i, j) gets w_km from each unit (i - k, j - m) that is on, which is a convolution of the mask with w.
+
+    On means above 0: a black background gives units of exactly 0, and the papers' "at least 0" counts them in (T15).
+    """
+    generator = torch.Generator().manual_seed(0)
+    filters = torch.randn(3, 3, generator=generator, dtype=torch.float64)
+    image = torch.zeros(1, 1, 20, 20, dtype=torch.float64)
+    image[..., 6:15, 5:16] = torch.rand(9, 11, generator=generator, dtype=torch.float64)
+    model = sum_pool_conv(filters)
+    (gradient,) = attribute(model, image, torch.tensor([0]), ["gradient"]).values()
+    z = model.conv(image)[0, 0].detach()
+
+    def closed_form(on):
+        expected = torch.zeros(20, 20, dtype=torch.float64)
+        for i, j, k, m in itertools.product(range(20), range(20), (-1, 0, 1), (-1, 0, 1)):
+            if 0 <= i - k < 20 and 0 <= j - m < 20 and on[i - k, j - m]:
+                expected[i, j] += filters[k + 1, m + 1]
+        return expected
+
+    assert close(gradient[0, 0], closed_form(z > 0))
+    assert (gradient[0, 0] - closed_form(z >= 0)).abs().max() > 0.1
+    assert (gradient[0, 0] - closed_form((z > 0).T).T).abs().max() > 0.1, "the orientation matters"
+
+
+def test_I17_interior_takes_at_most_512_values_and_the_product_sums_to_the_logit():
+    generator = torch.Generator().manual_seed(1)
+    model = sum_pool_conv(torch.randn(3, 3, generator=generator, dtype=torch.float64))
+    image = torch.randn(1, 1, 64, 64, generator=generator, dtype=torch.float64)
+    gradient, product = attribute(model, image, torch.tensor([0]), ["gradient", "gradient_x_input"]).values()
+    values = gradient[0, 0, 1:-1, 1:-1].flatten().sort().values
+    distinct = 1 + int((values.diff() > 1e-12).sum())
+    assert 50 < distinct <= 512 < values.numel()
+    assert float(product.sum()) == pytest.approx(float(model(image)), rel=1e-10)
