@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import Tensor, nn
 
 from lib.comparison import Scores, Table
@@ -38,28 +37,23 @@ def competition_scores(
     -------
     The similarities of absolute maps, on all pixels and on the foreground, to the intact model's maps (original), to
     maps with other noise (self) and to another image's (null_other_image). The metric ``kept_share`` is the share of
-    the foreground on which a map of draw 0 is not 0.
+    the foreground on which a map of draw 0 is not 0, ``foreground_share`` that of the foreground itself.
     """
+    given |= {"image_ids": image_ids, "background": background}
     metrics = ["spearman_abs", "spearman_abs_fg"]
-    table = randomization_scores(
-        model,
-        images,
-        targets,
-        methods,
-        draws=draws,
-        image_ids=image_ids,
-        background=background,
-        metrics=metrics,
-        **given,
-    )
+    table = randomization_scores(model, images, targets, methods, draws=draws, metrics=metrics, **given)
     kept = table[table.against.isin(["original", "self", "null_other_image"])].assign(intervention=INTERVENTION)
-    maps = randomization_maps(model, images, targets, methods, image_ids=image_ids, **given)
+    del given["background"]
+    maps = randomization_maps(model, images, targets, methods, **given)
     shares = Table(image_ids)
     levels = ["none", *table[table.step > 0].drop_duplicates("step").sort_values("step").level]
     mask = foreground(images, background)
     for method, (stages,) in maps.items():
         for step, (level, stage) in enumerate(zip(levels, stages, strict=True)):
             shares.add(INTERVENTION, level, step, 0 if step else -1, _shares(method, stage, mask, targets))
+    shares.add(
+        INTERVENTION, "none", 0, -1, Scores(targets, {("none", "none", "foreground_share"): mask.double().mean(1)})
+    )
     return pd.concat([kept, shares.frame()], ignore_index=True)
 
 
@@ -69,16 +63,16 @@ def _shares(method: str, maps: Tensor, mask: Tensor, targets: Tensor) -> Scores:
     return Scores(targets, {(method, "none", "kept_share"): covered})
 
 
-def kept_by_chance(kept_share: Tensor | float, foreground_share: Tensor | float) -> Tensor:
-    r"""Spearman of two absolute maps that each keep a share q of the foreground, both at random (derived here).
+def kept_by_chance(first: Tensor, second: Tensor, foreground_share: Tensor) -> Tensor:
+    r"""Spearman of absolute maps that keep shares q and q' of the foreground, each its own at random (derived here).
 
     With a foreground of share f, both are 0 on the background, and on the foreground they have nothing in common:
 
-    .. math:: \rho_a = \frac{q (1 - f)}{1 - fq + (fq)^2 / 3}
+    .. math:: \rho_a = (1 - f) \sqrt{h(q) h(q')}, \qquad h(q) = \frac{q}{1 - fq + (fq)^2 / 3}
 
     Parameters
     ----------
-    kept_share, foreground_share : q and f, in (0, 1]; any shape.
+    first, second, foreground_share : q, q' and f, in (0, 1]; any shape.
     """
-    q, f = torch.as_tensor(kept_share), torch.as_tensor(foreground_share)
-    return q * (1.0 - f) / (1.0 - f * q + (f * q) ** 2 / 3.0)
+    heights = [q / (1.0 - foreground_share * q + (foreground_share * q) ** 2 / 3.0) for q in (first, second)]
+    return (1.0 - foreground_share) * (heights[0] * heights[1]).sqrt()

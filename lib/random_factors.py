@@ -1,7 +1,8 @@
-r"""What an image is multiplied by when its gradient is replaced by random numbers: laws of noise, and ways to grow it."""
+"""What an image is multiplied by when its gradient is random: laws of noise, and what it means that noise grows."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -93,7 +94,7 @@ def check(modes: Sequence[str], laws: Sequence[str], sigmas: Sequence[float], dr
     for name, given, known in (("modes", modes, MODES), ("laws", laws, tuple(LAWS))):
         if not given or not set(given) <= set(known) or len(set(given)) < len(given):
             raise StudyError(f"{name} is {list(given)}; name some of {', '.join(known)}, each at most once.")
-    grows = all(low < high < math.inf for low, high in zip(sigmas, sigmas[1:], strict=False))
+    grows = all(low < high < math.inf for low, high in itertools.pairwise(sigmas))
     if len(sigmas) < 2 or sigmas[0] != 0 or not grows:
         raise StudyError(f"sigmas is {list(sigmas)}; begin with 0 and let the strengths of the noise grow.")
     if draws < 1:

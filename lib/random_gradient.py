@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -70,7 +71,7 @@ def random_gradient_scores(
     One row per number, with the columns intervention, level (the strength), step (its place in ``sigmas``), draw,
     image, target, method, metric, against, value. The method ``gradient`` is u, ``gradient_x_input`` is x ⊙ u;
     ``against`` self is the same with v, input is the image, and null_other_image is another image times v. In the mode
-    ``scale`` the metric ``spread`` at step 0 is the largest range of a metric over the strengths, image by image.
+    ``scale`` with several strengths, the metric ``spread`` at step 0 is the largest range of a metric over them.
     """
     compute.settle()
     check(modes, laws, sigmas, draws)
@@ -90,10 +91,11 @@ def random_gradient_scores(
             for step, sigma in enumerate(sigmas):
                 if mode == "scale" and sigma == 0:
                     continue
-                scores = comparison.scores(*(factor(mode, each, sigma, scaled) for each in pair), classes)
+                u, v = (factor(mode, each, sigma, scaled) for each in pair)
+                scores = comparison.scores(u, v, classes)
                 table.add(intervention(mode, law), f"{sigma:g}", step, draw, scores)
                 seen.append(torch.stack([scores.values["gradient_x_input", "self", metric] for metric in metrics]))
-            if mode == "scale":
+            if mode == "scale" and len(seen) > 1:
                 values = torch.stack(seen)
                 spread = (values.amax(0) - values.amin(0)).amax(0)
                 flat = Scores(classes, {("gradient_x_input", "self", "spread"): spread})
@@ -135,6 +137,7 @@ def noisy_gradient_scores(
     model: nn.Module,
     images: Tensor,
     targets: Tensor,
+    methods: Sequence[str],
     *,
     image_ids: list[int],
     background: float,
@@ -143,20 +146,21 @@ def noisy_gradient_scores(
     draws: int,
     metrics: Sequence[str] = ("spearman_abs", "spearman_abs_fg"),
     seed: int = 0,
-    **others: object,
+    **others: Any,
 ) -> pd.DataFrame:
     """The mode ``gradient+noise`` with the gradients of a net, and where it ends: noise without any gradient.
 
     Parameters
     ----------
-    model, targets : the net, and the classes (N,) whose gradients drown.
+    model, targets : the net, and the classes (N,) that are explained.
+    methods : the one method whose maps are to drown, ``gradient``.
     others : what else a study gives to the functions it calls with a net; not used.
 
     The rest, and the table, are those of `random_gradient_scores`. Noise alone stands under the mode ``scale`` with
     strength 1.
     """
     check(["gradient+noise"], laws, sigmas, draws)
-    gradients = attribute(model, images, targets, ["gradient"], seed)["gradient"]
+    gradients = _only_map(model, images, targets, methods)
 
     def scores_of(mode: str, strengths: Sequence[float]) -> pd.DataFrame:
         return random_gradient_scores(
@@ -204,9 +208,11 @@ def product_pictures(
     stretch: bool = False,
     gradients: Tensor | None = None,
     seed: int = 0,
-    **others: object,
+    **others: Any,
 ) -> dict[str, Tensor]:
-    """The images and their first pair of products for a gallery, channels summed; parameters of `random_gradient_scores`.
+    """The images and their first pair of products for a gallery, channels summed.
+
+    Parameters are those of `random_gradient_scores`, for one mode and law.
 
     Returns
     -------
@@ -228,11 +234,19 @@ def noisy_gradient_pictures(
     model: nn.Module,
     images: Tensor,
     targets: Tensor,
+    methods: Sequence[str],
     *,
     image_ids: list[int],
     sigmas: Sequence[float],
-    **others: object,
+    **others: Any,
 ) -> dict[str, Tensor]:
     """`product_pictures` of the mode ``gradient+noise`` with the gradients of a net."""
-    gradients = attribute(model, images, targets, ["gradient"])["gradient"]
+    gradients = _only_map(model, images, targets, methods)
     return product_pictures(images, image_ids=image_ids, mode="gradient+noise", sigmas=sigmas, gradients=gradients)
+
+
+def _only_map(model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str]) -> Tensor:
+    """The maps of the one method in a list: (N, C, H, W)."""
+    if len(methods) != 1:
+        raise StudyError(f"methods is {list(methods)}; name the one method whose maps are to drown in noise.")
+    return attribute(model, images, targets, methods)[methods[0]]

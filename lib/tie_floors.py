@@ -35,13 +35,13 @@ def expected_correlation(values: Tensor) -> float:
     values : (k,) pixel values, none of them 0; NaN for fewer than two.
     """
     levels, counts = values.double().abs().unique(return_counts=True)
-    count = counts.sum().item()
+    count = int(counts.sum())
     if count < 2:
         return math.nan
     beats = 2.0 / math.pi * torch.atan(levels.unsqueeze(1) / levels)
     # The sum counts the pixel itself with 1/2; the other half of its own rank is added.
     ranks = beats @ counts.double() + 0.5
-    spread = (counts * (ranks - (count + 1) / 2).square()).sum().item()
+    spread = float((counts * (ranks - (count + 1) / 2).square()).sum())
     return 12.0 * spread / (count * (count**2 - 1))
 
 
@@ -58,9 +58,9 @@ def tie_scores(images: Tensor, *, image_ids: list[int], background: float, seed:
     Returns
     -------
     Rows of the intervention ``ties``: ``zero_share``, the share :math:`p_0` of zeros; ``expected_fg``, see
-    `expected_correlation`; ``expected``, `lib.similarity.tie_floor` with both; ``spearman_abs`` and ``spearman_abs_fg``,
-    measured; ``identity_gap``, the distance of the measured correlation over all pixels from the tie floor with the
-    measured correlation of the foreground.
+    `expected_correlation`; ``expected``, `lib.similarity.tie_floor` with both; ``spearman_abs`` and
+    ``spearman_abs_fg``, measured; ``identity_gap``, the distance of the measured correlation over all pixels from the
+    tie floor with the measured correlation of the foreground.
     """
     if images.shape[1] != 1 or background != 0:
         raise StudyError("Tie floors are for images of one channel that are 0 where they are empty; leave others out.")

@@ -3,20 +3,31 @@
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
+from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
+from lib.figures.ties import competition_table, destroyed_gradient, mean_floor, tie_curve, zeros_and_similarity
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
     "METRICS",
+    "METRIC_LINES",
+    "PAIRS",
     "SPOKEN",
     "beside_nulls",
     "cascade_curves",
+    "competition_table",
+    "destroyed_gradient",
     "full_reinit",
     "in_words",
     "largest_changes",
+    "law_table",
     "map_grid",
+    "mean_floor",
     "most_damaging_units",
+    "noise_curves",
+    "noise_words",
     "orders_beside",
+    "product_grid",
     "setting_words",
     "spoken",
     "stage_names",
@@ -24,5 +35,7 @@ __all__ = [
     "style",
     "sweep_curves",
     "swept",
+    "tie_curve",
     "unit_bars",
+    "zeros_and_similarity",
 ]

@@ -41,6 +41,8 @@ SPOKEN = {
     "pattern_attribution": "PatternAttribution",
     "meaningful_perturbation": "Meaningful perturbation",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
+    "competitive_gradient_x_input(keep=random)": "Pixels kept at random, 1 in C",
+    "competitive_gradient_x_input(keep=random,classes=5)": "Pixels kept at random, 1 in 5",
     "edge": "Edges (control)",
     "input": "Input (control)",
     "random": "Random (control)",
