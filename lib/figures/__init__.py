@@ -3,9 +3,16 @@
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
-from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, product_grid
+from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
-from lib.figures.ties import competition_table, destroyed_gradient, mean_floor, tie_curve, zeros_and_similarity
+from lib.figures.ties import (
+    competition_table,
+    destroyed_gradient,
+    mean_floor,
+    surplus_table,
+    tie_curve,
+    zeros_and_similarity,
+)
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
@@ -26,6 +33,7 @@ __all__ = [
     "most_damaging_units",
     "noise_curves",
     "noise_words",
+    "null_table",
     "orders_beside",
     "product_grid",
     "setting_words",
@@ -33,6 +41,7 @@ __all__ = [
     "stage_names",
     "stale_beside_true",
     "style",
+    "surplus_table",
     "sweep_curves",
     "swept",
     "tie_curve",

@@ -38,7 +38,7 @@ METRIC_LINES: dict[str, Line] = {
 """The four metrics of the papers, between x ⊙ u and x ⊙ v."""
 
 _LOOKS: list[dict[str, Any]] = [
-    {"color": "#0173b2", "marker": "o"},
+    {"color": "#0173b2", "marker": "o", "markersize": 8, "markerfacecolor": "none"},
     {"color": "#d55e00", "marker": "s"},
     {"color": "0.15", "marker": "D"},
     {"color": "#029e73", "marker": "^"},
@@ -67,7 +67,7 @@ def noise_curves(panels: Mapping[str, pd.DataFrame], mode: str, law: str, lines:
             curve = summary(_chosen(own, *line), ["step"]).sort_values("step")
             if curve.value.notna().any():
                 axis.fill_between(curve.step, curve.low, curve.high, color=look["color"], alpha=0.18, linewidth=0)
-                axis.plot(curve.step, curve.value, label=label, markersize=5, linewidth=1.6, **look)
+                axis.plot(curve.step, curve.value, label=label, **({"markersize": 5, "linewidth": 1.6} | look))
         axis.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
         axis.set_xticks(strengths.step, strengths.level.astype(str))
         axis.set_ylim(-0.15, 1.05)
@@ -90,8 +90,8 @@ def product_grid(pictures: Mapping[str, np.ndarray], number: int, strengths: Seq
     """
     rows = {"u": "u", "x ⊙ u": "|x ⊙ u|", "x ⊙ v": "|x ⊙ v|"}
     columns = len(strengths)
-    figure = plt.figure(figsize=(0.98 * (columns + 1.5), 3.0))
-    grid = figure.add_gridspec(3, columns + 2, width_ratios=[1, 0.5, *[1] * columns], wspace=0.06, hspace=0.06)
+    figure = plt.figure(figsize=(0.98 * (columns + 1.75), 3.0))
+    grid = figure.add_gridspec(3, columns + 2, width_ratios=[1, 0.75, *[1] * columns], wspace=0.06, hspace=0.06)
     whole = figure.add_subplot(grid[1, 0])
     whole.imshow(pictures["x"][number], cmap="gray", interpolation="nearest")
     whole.set_title("x", fontsize=10)
@@ -119,16 +119,42 @@ def law_table(sets: Mapping[str, pd.DataFrame], laws: Sequence[str]) -> pd.DataF
     sets : title -> scores of one image set, all its interventions of the mode ``scale``.
     laws : words of `lib.random_factors.LAWS`; those that were not measured are left out.
     """
-    signed = ("gradient_x_input", "spearman", "self")
-    lines = PAIRS | {"x ⊙ u and x ⊙ v, with signs": signed}
+    columns = dict(zip(["all pixels", "foreground", "u and v", "to x", "other image"], PAIRS.values(), strict=True))
+    columns["with signs"] = ("gradient_x_input", "spearman", "self")
     rows = {}
     for title, scores in sets.items():
         for law in laws:
             own = scores[scores.intervention.astype(str).str.endswith(f"(mode=scale,law={law})")]
             own = own[own.step == own.step.max()]
             if len(own):
-                rows[title, law] = {label: _chosen(own, *line).value.mean() for label, line in lines.items()}
+                means = {column: _chosen(own, *line).value.mean() for column, line in columns.items()}
+                rows[title, law.replace("_", " ")] = means
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["images", "law"])
+
+
+def null_table(scores: pd.DataFrame, law: str) -> pd.DataFrame:
+    """Noise alone by the four metrics: rows are what is compared, columns the metrics' means.
+
+    Parameters
+    ----------
+    scores : of one image set, with SSIM and HOG.
+    law : a word of `lib.random_factors.LAWS`.
+    """
+    own = scores[scores.intervention == intervention("scale", law)]
+    own = own[own.step == own.step.max()]
+    rows = {
+        "x ⊙ u and x ⊙ v": ("gradient_x_input", "self"),
+        "x ⊙ u and another image ⊙ v": ("gradient_x_input", "null_other_image"),
+        "u and v": ("gradient", "self"),
+    }
+    metrics = {label: line[1] for label, line in METRIC_LINES.items()}
+    return pd.DataFrame.from_dict(
+        {
+            label: {name: _chosen(own, method, metric, against).value.mean() for name, metric in metrics.items()}
+            for label, (method, against) in rows.items()
+        },
+        orient="index",
+    )
 
 
 def noise_words(scores: pd.DataFrame, mode: str, law: str, line: Line, step: int | None = None) -> str:

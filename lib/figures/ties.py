@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
@@ -15,6 +16,7 @@ from lib.competition import INTERVENTION, kept_by_chance
 from lib.errors import StudyError
 from lib.figures.looks import legend_below, spoken
 from lib.similarity import tie_floor
+from lib.statistics import cells, crossed_mean
 
 _MOST_DOTS = 2000
 """More images than this hide one another in a scatter plot."""
@@ -78,10 +80,49 @@ def destroyed_gradient(scores: pd.DataFrame, ties: pd.DataFrame) -> pd.DataFrame
     scores : of one net, with the intervention ``competition``.
     ties : `zeros_and_similarity` of the net's data set.
     """
-    own = scores[(scores.intervention == INTERVENTION) & (scores.method == "gradient_x_input")]
-    own = own[(own.step == own.step.max()) & (own.against == "original")]
+    own = _cascade_of_product(scores)
+    own = own[own.step == own.step.max()]
     found = own.pivot_table(index="image", columns="metric", values="value", observed=True)
     return ties[["zero_share", "expected_fg"]].join(found[["spearman_abs", "spearman_abs_fg"]], how="inner")
+
+
+def surplus_table(nets: Mapping[str, pd.DataFrame], ties: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What Gradient ⊙ input keeps of its ranking on the foreground beyond what the image alone predicts.
+
+    Parameters
+    ----------
+    nets : name -> scores of one net, with the intervention ``competition``.
+    ties : the same names -> `zeros_and_similarity` of the net's data set.
+
+    Returns
+    -------
+    Rows are nets and the unit down to which they are destroyed. Columns: mean similarity, its prediction from the
+    same images, their difference with its 95 % interval (paired by image, draws crossed), and the correlation of the
+    two over images.
+    """
+    rows = {}
+    for name, scores in nets.items():
+        own = _cascade_of_product(scores)
+        for (step, unit), stage in own[own.metric == "spearman_abs_fg"].groupby(["step", "level"], observed=True):
+            measured = cells(stage)
+            predicted = ties[name].expected_fg.reindex(measured.index)
+            found = crossed_mean(measured.sub(predicted, axis=0).to_numpy())
+            if step:
+                rows[name, unit] = {
+                    "measured": float(np.nanmean(measured)),
+                    "predicted": predicted.mean(),
+                    "difference": found.value,
+                    "from": found.low,
+                    "to": found.high,
+                    "correlation": measured.mean(axis=1).corr(predicted),
+                }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["net", "destroyed down to"])
+
+
+def _cascade_of_product(scores: pd.DataFrame) -> pd.DataFrame:
+    """Gradient ⊙ input compared with the intact net's."""
+    own = scores[(scores.intervention == INTERVENTION) & (scores.method == "gradient_x_input")]
+    return own[own.against == "original"]
 
 
 def mean_floor(ties: pd.DataFrame) -> float:
@@ -108,11 +149,12 @@ def competition_table(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFr
                 continue
             numbers = [torch.tensor(each.reindex(kept.index).to_numpy()) for each in (kept[0], kept[last], share)]
             plain = table[table.metric == "spearman_abs"]
+            again = plain[plain.against == "self"] if (plain.against == "self").any() else plain[plain.step == 0]
             rows["-".join(map(str, net[:2])) + (f"-seed{net[2]}" if net[2] else ""), spoken(method)] = {
-                "kept, intact": kept[0].mean(),
+                "kept": kept[0].mean(),
                 "kept, destroyed": kept[last].mean(),
-                "intact against destroyed": plain[(plain.against == "original") & (plain.step == last)].value.mean(),
+                "similarity": plain[(plain.against == "original") & (plain.step == last)].value.mean(),
                 "by lot": float(kept_by_chance(*numbers).mean()),
-                "intact against itself": plain[plain.against == "self"].value.mean(),
+                "to itself": again[again.against != "null_other_image"].value.mean(),
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["net", "map"])
