@@ -90,17 +90,15 @@ for name in image_sets:
     photos = name == "photos"
     given = {"images": name, "n_images": n_photos if photos else n_images, "size": size if photos else 0}
     given |= {"stretch": True, "metrics": four} if photos else {}
-    calls.append(study.call(random_gradient_scores, modes=["scale"], laws=main, sigmas=sigmas, draws=draws, **given))
-    if laws[1:]:
-        calls.append(
-            study.call(random_gradient_scores, modes=["scale"], laws=laws[1:], sigmas=alone, draws=draws, **given)
-        )
+    # Strengths of noise alone make no difference, so the other laws are run at one.
+    for some, steps in ((main, sigmas), (laws[1:], alone)) if laws[1:] else ((main, sigmas),):
+        noise = {"modes": ["scale"], "laws": some, "sigmas": steps, "draws": draws}
+        calls.append(study.call(random_gradient_scores, **noise, **given))
     growing = {"modes": ["mean-one"], "laws": main, "sigmas": sigmas, "draws": growing_draws}
     calls.append(study.call(random_gradient_scores, **growing, **given))
-    if not photos:
-        calls.append(study.call(tie_scores, images=name, n_images=tie_images))
 
 # %%
+calls += [study.call(tie_scores, images=name, n_images=tie_images) for name in image_sets if name != "photos"]
 for net in study.nets:
     drowning = {"laws": laws, "sigmas": sigmas, "draws": growing_draws}
     calls.append(study.call(noisy_gradient_scores, net=net, methods=["gradient"], **drowning))
@@ -383,7 +381,7 @@ study.table(
     rows,
     "Of the foreground, the share that a map keeps, before and after the net is destroyed (last step); similarity of the "
     "two maps on all pixels; what keeping so much by lot would give; and the similarity of two draws of the lot for the "
-    "intact net.",
+    "intact net (1 where nothing is drawn).",
     3,
     "competition",
 )

@@ -165,7 +165,9 @@ def test_the_tie_figure_draws_floor_dots_and_crosses(destroyed):
     left, right = figure.axes
     zeros, floor = left.lines[0].get_data()
     assert np.asarray(floor) == pytest.approx(3 * zeros / (3 * zeros + (1 - zeros) ** 2), abs=1e-6)
-    assert [len(each.get_offsets()) for each in left.collections] == [4, 3]
+    assert [len(each.get_offsets()) for each in left.collections] == [4, 0, 3], (
+        "dots, their sign in the legend, crosses"
+    )
     assert right.collections[0].get_offsets()[:, 0].tolist() == TIES.expected_fg.to_list()
     first, second = right.lines[0].get_data()
     assert list(first) == list(second), "the diagonal"

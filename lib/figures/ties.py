@@ -42,7 +42,8 @@ def tie_curve(sets: Mapping[str, pd.DataFrame], real: Mapping[str, pd.DataFrame]
     for (title, table), colour in zip(sets.items(), ["#0173b2", "#de8f05", "#029e73"], strict=False):
         shown = table.iloc[:: -(-len(table) // _MOST_DOTS)]
         dots: dict[str, Any] = {"color": colour, "s": 5, "alpha": 0.35, "linewidths": 0, "rasterized": True}
-        left.scatter(shown.zero_share, shown.spearman_abs, label=f"noise, each {title} image", **dots)
+        left.scatter(shown.zero_share, shown.spearman_abs, **dots)
+        left.scatter([], [], color=colour, s=18, label=f"noise, each image of {title}")
         right.scatter(shown.expected_fg, shown.spearman_abs_fg, **dots)
     for (title, table), colour in zip(real.items(), ["#d55e00", "#cc78bc"], strict=False):
         look: dict[str, Any] = {"color": colour, "marker": "x", "s": 22, "linewidths": 1.0}
