@@ -152,8 +152,8 @@ if "photos" in image_sets:
     study.figure(
         figures.product_grid(pictures["photos"], 0, strengths),
         "pictures-photos",
-        f"Without a background the eye loses the picture sooner, the ranking keeps part of it: at σ = {strengths[-1]} the similarity of x ⊙ u and "
-        f"x ⊙ v is {figures.noise_words(sets['photos'], 'mean-one', laws[0], everywhere)} in the mean over photographs; "
+        "Without a background the eye loses the picture sooner, the ranking keeps part of it: at "
+        f"σ = {strengths[-1]} the similarity of x ⊙ u and x ⊙ v is {figures.noise_words(sets['photos'], 'mean-one', laws[0], everywhere)} in the mean over photographs; "
         "that of u and v is "
         f"{figures.noise_words(sets['photos'], 'mean-one', laws[0], factors)}. u is 1 plus noise of strength σ; "
         "channels are summed, mid-grey is 0.",
@@ -208,7 +208,8 @@ named = {"uniform in [0, 1]": of_net(scores, "none", "none", 0)} | sets
 study.table(
     figures.law_table(named, laws),
     "Noise alone: mean similarity of the products, of their factors, and of the products of two images. On dense pictures "
-    "with uniform noise, the closed form says 17/36 = 0.472. Without signs but for the last column; without empty pixels there is no foreground.",
+    "with uniform noise, the closed form says 17/36 = 0.472. Without signs but for the last column; without empty pixels there is no "
+    "foreground.",
     3,
     "laws",
 )

@@ -1,7 +1,7 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
-from lib.figures.labels import NETS, label_bars, label_dots, label_words
+from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
@@ -30,6 +30,7 @@ __all__ = [
     "in_words",
     "label_bars",
     "label_dots",
+    "label_similarities",
     "label_words",
     "largest_changes",
     "law_table",
