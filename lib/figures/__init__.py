@@ -4,15 +4,28 @@ from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true,
 from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
+from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
+from lib.figures.ties import (
+    competition_table,
+    destroyed_gradient,
+    mean_floor,
+    surplus_table,
+    tie_curve,
+    zeros_and_similarity,
+)
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
     "METRICS",
+    "METRIC_LINES",
     "NETS",
+    "PAIRS",
     "SPOKEN",
     "beside_nulls",
     "cascade_curves",
+    "competition_table",
+    "destroyed_gradient",
     "full_reinit",
     "in_words",
     "label_bars",
@@ -20,15 +33,24 @@ __all__ = [
     "label_similarities",
     "label_words",
     "largest_changes",
+    "law_table",
     "map_grid",
+    "mean_floor",
     "most_damaging_units",
+    "noise_curves",
+    "noise_words",
+    "null_table",
     "orders_beside",
+    "product_grid",
     "setting_words",
     "spoken",
     "stage_names",
     "stale_beside_true",
     "style",
+    "surplus_table",
     "sweep_curves",
     "swept",
+    "tie_curve",
     "unit_bars",
+    "zeros_and_similarity",
 ]
