@@ -1,152 +1,30 @@
-"""Calibration of the metrics on pairs of independent random masks (Adebayo et al. 2018, first version, appendix B)."""
+"""What a value of a similarity is worth: beside the printed calibration, in units of chance, corrected by a null."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import torch
 import yaml
-from torch import Tensor
-from torch.nn import functional
 
-from lib import compute
+from lib.attributions import CONTROLS
 from lib.chance import spearman_std
-from lib.correlation import Centred, correlation
-from lib.errors import StudyError
-from lib.hog import ORIENTATIONS, hog_features
-from lib.masks import check_laws, mask
-from lib.progress import Progress
-from lib.similarity import NORMALISATIONS, PreparedMaps, check_metrics, compare, normalised
-from lib.ssim import WINDOWS, ssim
-from lib.statistics import summary
-
-SCALES = (*NORMALISATIONS, "none")
-"""What a mask is divided by before its SSIM: `lib.similarity.NORMALISATIONS`, or nothing."""
-
-DATA_RANGES = (2, 1)
-"""SSIM's parameter L. Maps in [-1, 1] have a range of 2."""
+from lib.compute import seed_of
+from lib.map_nulls import INTERVENTION, MASK
+from lib.nulls import NULLS, corrected
+from lib.statistics import Estimate, cells, crossed_bootstrap, estimate, summary
 
 PUBLISHED = {"spearman": "ρ", "spearman_abs": "ρₐ", "hog": "HOG", "ssim": "SSIM"}
 """The metrics of the published tuples, in their order, as tables write them."""
 
-_COMPARED = ("spearman", "spearman_abs", "ssim_released")
+PRINTED_LAWS = ("uniform(1)", "gaussian(1)")
+"""Laws of the masks whose tuples are printed."""
 
-
-def reading(metric: str, scale: str, data_range: int = 2) -> str:
-    """The written form of a metric: arguments stand where they depart from ``normalisation=max, data_range=2``."""
-    changed = [f"normalisation={scale}"] * (scale != "max") + [f"data_range={data_range}"] * (data_range != 2)
-    return f"{metric}({','.join(changed)})" if changed else metric
-
-
-def mask_scores(laws: Sequence[str], pairs: int, side: int, *, seed: int = 0) -> pd.DataFrame:
-    """Every metric between pairs of independent masks.
-
-    Parameters
-    ----------
-    laws : of the pixels, see `lib.masks.FAMILIES`.
-    pairs : number of pairs of each law, at least 2.
-    side : height and width in pixels, at least 48, the side of a block of HOG.
-    seed : names every draw.
-
-    Returns
-    -------
-    One row per number, with the columns of `lib.scores.COLUMNS` but the net's. Intervention ``masks``; method is the
-    law and image the number of the pair. Metrics: ``spearman``, ``spearman_abs``, ``hog``, ``hog_released`` (ranks of
-    the features), ``hog_centred`` (see `without_orientation_means`), ``ssim`` under all `SCALES` and `DATA_RANGES`,
-    ``ssim_released``; of the masks themselves (``against`` none), ``window_std`` under all `SCALES` and
-    ``orientation``, nine times the share of each orientation of HOG, whose middle in degrees is the level.
-    """
-    check_laws(laws)
-    check_metrics((*_COMPARED, "ssim", "hog"), side, side)
-    if pairs < 2:
-        raise StudyError(f"pairs is {pairs}; give at least 2, or there is no interval.")
-    compute.settle()
-    progress = Progress("calibration", len(laws) * pairs)
-    rows = []
-    for law, pair in product(laws, range(pairs)):
-        first, second = (mask(law, side, compute.generator(seed, "mask", law, pair, each)) for each in range(2))
-        rows += [
-            {"method": law, "image": pair, "metric": metric, "against": against, "level": level, "value": value}
-            for metric, against, level, value in _scores(first.to(compute.device()), second.to(compute.device()))
-        ]
-        progress.step(f"{law}, pair {pair + 1}/{pairs}")
-    return pd.DataFrame(rows).assign(intervention="masks", step=0, draw=0, target=-1)
-
-
-def _scores(first: Tensor, second: Tensor) -> Iterator[tuple[str, str, str, float]]:
-    """Metric, against what, level and value, of two masks (1, 1, H, W)."""
-    found = compare(PreparedMaps(first), PreparedMaps(second), _COMPARED)
-    for scale in SCALES:
-        planes = [scaled(each, scale) for each in (first, second)]
-        for data_range in DATA_RANGES:
-            # SSIM sees a range only beside the values: half the range is the same as twice the values.
-            found[reading("ssim", scale, data_range)] = ssim(*(2 / data_range * each for each in planes))
-        spread = torch.stack([window_std(each) for each in planes]).mean()
-        yield reading("window_std", scale), "none", "none", spread.item()
-    features = [hog_features(normalised(each[:, 0])) for each in (first, second)]
-    found["hog"] = correlation(*map(Centred.of, features))
-    found["hog_released"] = correlation(*map(Centred.of_ranks, features))
-    found["hog_centred"] = correlation(*(Centred.of(without_orientation_means(each)) for each in features))
-    for metric, value in found.items():
-        yield metric, "independent", "none", value.item()
-    width = 180 // ORIENTATIONS
-    for number, share in enumerate(orientation_means(torch.cat(features)).mean(0).tolist()):
-        yield "orientation", "none", str(width // 2 + width * number), share
-
-
-def scaled(masks: Tensor, scale: str) -> Tensor:
-    """Masks (N, 1, H, W) divided by a scale of `SCALES`: (N, H, W)."""
-    return masks[:, 0] if scale == "none" else normalised(masks[:, 0], scale)
-
-
-def window_std(maps: Tensor) -> Tensor:
-    """How much the typical window of SSIM varies: median over windows of the standard deviation, (N, H, W) -> (N,)."""
-    side = WINDOWS["uniform"]
-    means, squares = (functional.avg_pool2d(each, side, stride=1) for each in (maps, maps.square()))
-    # Rounding can leave less than nothing of the variance of a constant window.
-    variances = (squares - means.square()).clamp(min=0.0) * side**2 / (side**2 - 1)
-    return variances.flatten(1).median(1).values.sqrt()
-
-
-def orientation_means(features: Tensor) -> Tensor:
-    """Mean HOG feature of each orientation, relative to the mean of all: (N, F) -> (N, 9)."""
-    means = features.unflatten(1, (-1, ORIENTATIONS)).mean(1)
-    return means / means.mean(1, keepdim=True)
-
-
-def without_orientation_means(features: Tensor) -> Tensor:
-    """HOG features less the mean over a map of their orientation: (N, F).
-
-    HOG's correlation takes one mean off all features. What is left of nine different means is the same for any two
-    maps of one law, and correlates.
-    """
-    by_orientation = features.unflatten(1, (-1, ORIENTATIONS))
-    return (by_orientation - by_orientation.mean(1, keepdim=True)).flatten(1)
-
-
-def mask_pictures(laws: Sequence[str], side: int, crop: int, *, seed: int = 0) -> dict[str, Tensor]:
-    """The first pair of each law as SSIM sees it, divided by its largest value: law -> (2, crop, crop).
-
-    Each picture is cut out around its largest pixel, which sets the scale of the whole mask.
-    """
-    check_laws(laws)
-    found = {}
-    for law in laws:
-        masks = [normalised(mask(law, side, compute.generator(seed, "mask", law, 0, each))[0, 0]) for each in range(2)]
-        found[law] = torch.stack([_around_largest(each, crop) for each in masks])
-    return found
-
-
-def _around_largest(plane: Tensor, crop: int) -> Tensor:
-    """A square of a plane (H, W) that holds its largest absolute value, in the middle if the border allows."""
-    place = divmod(int(plane.abs().argmax()), plane.shape[1])
-    top, left = (
-        min(max(at - crop // 2, 0), length - crop) for at, length in zip(place, plane.shape, strict=True)
-    )
-    return plane[top : top + crop, left : left + crop]
+QUANTILE = 0.975
+"""Of 40 unrelated pairs, one is as similar."""
 
 
 def published() -> dict[str, dict[str, float]]:
@@ -197,6 +75,123 @@ def standard_scores(scores: pd.DataFrame, side: int) -> pd.DataFrame:
     ]
     chosen = scores[(scores.intervention == "masks") & scores.metric.isin(["spearman", "spearman_abs"])]
     ours = summary(chosen, ["method", "metric"]).rename(columns={"method": "name"}).assign(source="ours")
+    # The absolute values of a mask of one sign are the mask: one number, not two.
+    ours = ours.drop_duplicates(["name", "value"])
     table = pd.concat([pd.DataFrame(printed).assign(images=50, side=299), ours.assign(side=side)], ignore_index=True)
     error = table.side.pow(2).map(spearman_std) / table.images.pow(0.5)
     return table.assign(z=table.value / error)[["source", "name", "metric", "value", "z"]]
+
+
+def beside_masks(scores: pd.DataFrame, methods: Sequence[str], pixels: int) -> pd.DataFrame:
+    """Maps of a net beside Gaussian masks, as in the published calibration.
+
+    Parameters
+    ----------
+    scores : of one net, of `lib.map_nulls.null_scores`.
+    methods : rows; those that were not measured are left out.
+    pixels : of a map.
+
+    Returns
+    -------
+    Columns: mean ρ, ρₐ and SSIM over images, and the standard error that theory gives the first two.
+    """
+    chosen = scores[(scores.intervention == INTERVENTION) & (scores.against == MASK)]
+    means = chosen.groupby(["method", "metric"], observed=True).value.mean().unstack()
+    table = means.loc[measured_methods(scores, methods), ["spearman", "spearman_abs", "ssim"]]
+    error = spearman_std(pixels) / chosen.image.nunique() ** 0.5
+    return table.rename(columns=PUBLISHED).rename_axis(index=None, columns=None).assign(**{"standard error": error})
+
+
+def _rows(scores: pd.DataFrame, method: str, metric: str, against: str, step: int) -> pd.DataFrame:
+    """The rows of one question."""
+    return scores[
+        (scores.intervention == INTERVENTION)
+        & (scores.method == method)
+        & (scores.metric == metric)
+        & (scores.against == against)
+        & (scores.step == step)
+    ]
+
+
+def measured_methods(scores: pd.DataFrame, methods: Sequence[str]) -> list[str]:
+    """The methods that a table of `lib.map_nulls.null_scores` has rows of, in the given order, without controls.
+
+    A control's map is the same for every class, and its similarity to itself cannot be corrected by 1.
+    """
+    found = set(scores[scores.intervention == INTERVENTION].method) - set(CONTROLS)
+    return [method for method in methods if method in found]
+
+
+def corrected_estimate(scores: pd.DataFrame, method: str, metric: str, null: str, step: int) -> Estimate:
+    """The mean similarity at a step, counted from the mean of a null upwards, with its 95 % interval.
+
+    Images and draws are resampled together for both, because the null of an image is a number about that image.
+
+    Parameters
+    ----------
+    scores : of one net, of `lib.map_nulls.null_scores`.
+    null : a word of `lib.nulls.NULLS`.
+    step : of the cascade.
+    """
+    values = cells(_rows(scores, method, metric, "original", step))
+    nulls = cells(_rows(scores, method, metric, null, 0)).reindex(values.index)
+    tables = np.stack([values.to_numpy(), np.broadcast_to(nulls.to_numpy(), values.shape)])
+    return crossed_bootstrap(tables, lambda means: corrected(means[:, 0], means[:, 1]), seed_of("corrected", method))
+
+
+def corrected_table(scores: pd.DataFrame, methods: Sequence[str], metric: str) -> pd.DataFrame:
+    """What is left of the similarity of a wholly randomized net's maps if it is counted from a null upwards.
+
+    Parameters
+    ----------
+    scores : of one net.
+    methods : rows.
+    metric : see `lib.map_nulls.METRICS`.
+
+    Returns
+    -------
+    Columns: ``raw``, and pairs of a null and ``corrected by it``; NaN where a map is constant.
+    """
+    last = int(scores[scores.intervention == INTERVENTION].step.max())
+    rows = {}
+    for method in measured_methods(scores, methods):
+        row = {"raw": estimate(_rows(scores, method, metric, "original", last)).value}
+        for null in NULLS:
+            name = null.removeprefix("null_").replace("_", " ")
+            row[f"null: {name}"] = estimate(_rows(scores, method, metric, null, 0)).value
+            row[f"corrected by {name}"] = corrected_estimate(scores, method, metric, null, last).value
+        rows[method] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def what_means_similar(scores: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
+    """From which value on a similarity says something, and up to which it can rise: the scale of each method.
+
+    Parameters
+    ----------
+    scores : of one net.
+    methods, metrics : rows.
+
+    Returns
+    -------
+    Columns: ``above`` (the largest, over the nulls, of the 97.5 % quantile over images), ``set by`` (the null that it
+    belongs to), ``ceiling`` (mean similarity of two maps from different noise; 1 for methods without noise),
+    ``random net`` (mean similarity after the last step), ``exceeding`` (share of its images and draws above the
+    value).
+    """
+    last = int(scores[scores.intervention == INTERVENTION].step.max())
+    rows = {}
+    for metric in metrics:
+        for method in measured_methods(scores, methods):
+            quantiles = {null: _rows(scores, method, metric, null, 0).value.quantile(QUANTILE) for null in NULLS}
+            null = max(quantiles, key=lambda each: quantiles[each])
+            again = _rows(scores, method, metric, "self", 0).value
+            values = _rows(scores, method, metric, "original", last).value.dropna()
+            rows[metric, method] = {
+                "above": quantiles[null],
+                "set by": null.removeprefix("null_").replace("_", " "),
+                "ceiling": again.mean() if len(again) else 1.0,
+                "random net": values.mean(),
+                "exceeding": (values > quantiles[null]).mean() if len(values) else np.nan,
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")

@@ -43,8 +43,8 @@ def gaussian_ssim(std: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    std : standard deviation of a pixel, of maps in [-1, 1]; any shape, 0.01 or more. With another range L, the std
-        times 2 / L.
+    std : standard deviation of a pixel where the range is 2, above 0; any shape. With another range L, the std times
+        2 / L.
     """
     count = WINDOWS["uniform"] ** 2
     squares = 2.0 * np.square(std)
@@ -53,9 +53,17 @@ def gaussian_ssim(std: NDArray[np.float64]) -> NDArray[np.float64]:
     return means * variances
 
 
+_LARGE = 500.0
+"""From here on the exponentials of `_mean_share` come near to overflow, and an expansion is exact to 1e-8."""
+
+
 def _mean_share(shape: int, constant: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean of c / (c + X) where X has a gamma law of the given shape and scale 1: (…) -> (…)."""
-    return constant * np.exp(constant) * special.expn(shape, constant)
+    small = np.minimum(constant, _LARGE)
+    exact = small * np.exp(small) * special.expn(shape, small)
+    together = constant + shape
+    expansion = constant / together * (1.0 + shape / together**2 + shape * (shape - 2.0 * constant) / together**4)
+    return np.where(constant < _LARGE, exact, expansion)
 
 
 def uniform_orientations() -> NDArray[np.float64]:

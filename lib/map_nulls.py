@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from lib import compute
 from lib.attributions.base import Method, explain
-from lib.calibration import reading
 from lib.comparison import Comparison, Examples, Scores, Table
 from lib.errors import StudyError
 from lib.initialisers import law_named
+from lib.mask_scores import reading
 from lib.nulls import NULLS
 from lib.progress import Progress
 from lib.randomization import check_methods
@@ -68,8 +68,8 @@ class Calibration(Comparison):
     def _compare(self, a: PreparedMaps, b: PreparedMaps) -> dict[str, Tensor]:
         found = super()._compare(a, b)
         for scale in NORMALISATIONS[1:]:
-            rescaled = (PreparedMaps(each.maps, self.mask, scale) for each in (a, b))
-            found[reading("ssim", scale)] = compare(*rescaled, ["ssim"])["ssim"]
+            left, right = (PreparedMaps(each.maps, self.mask, scale) for each in (a, b))
+            found[reading("ssim", scale)] = compare(left, right, ["ssim"])["ssim"]
         return found
 
     def _beside_controls(self, scores: Scores, method: str, maps: PreparedMaps) -> None:

@@ -76,7 +76,9 @@ def family_of(law: str) -> tuple[str, float]:
     """
     found = _WRITTEN.fullmatch(law)
     if not found or found[1] not in FAMILIES:
-        raise StudyError(f"The law {law!r} is not known; write one of {', '.join(FAMILIES)} with its parameter: uniform(1).")
+        raise StudyError(
+            f"The law {law!r} is not known; write one of {', '.join(FAMILIES)} with its parameter: uniform(1)."
+        )
     family, parameter = found[1], float(found[2])
     if parameter <= 0:
         raise StudyError(f"The parameter of the law {law!r} must be above 0; at 0 all amplitudes would be equal.")

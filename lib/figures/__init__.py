@@ -3,26 +3,49 @@
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
+from lib.figures.masks import (
+    chance_strip,
+    chance_words,
+    law_words,
+    mask_pairs,
+    mask_words,
+    orientation_bars,
+    ssim_by_spread,
+    tail_curves,
+)
+from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, null_rows
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
     "METRICS",
     "SPOKEN",
+    "beside_null_words",
     "beside_nulls",
     "cascade_curves",
+    "chance_strip",
+    "chance_words",
     "full_reinit",
     "in_words",
     "largest_changes",
+    "law_words",
     "map_grid",
+    "mask_pairs",
+    "mask_words",
     "most_damaging_units",
+    "normalisation_rows",
+    "null_grid",
+    "null_rows",
     "orders_beside",
+    "orientation_bars",
     "setting_words",
     "spoken",
+    "ssim_by_spread",
     "stage_names",
     "stale_beside_true",
     "style",
     "sweep_curves",
     "swept",
+    "tail_curves",
     "unit_bars",
 ]
