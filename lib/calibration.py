@@ -11,9 +11,10 @@ import pandas as pd
 import yaml
 
 from lib.attributions import CONTROLS
-from lib.chance import spearman_std
+from lib.chance import gaussian_ssim, spearman_std
 from lib.compute import seed_of
 from lib.map_nulls import INTERVENTION, MASK
+from lib.mask_scores import reading
 from lib.nulls import NULLS, corrected
 from lib.statistics import Estimate, cells, crossed_bootstrap, estimate, summary
 
@@ -52,6 +53,40 @@ def beside_published(scores: pd.DataFrame, laws: Sequence[str]) -> pd.DataFrame:
         ours = found.loc[(law, metric)]
         numbers = {"printed": published()[law][metric], "ours": ours.value, "from": ours.low, "to": ours.high}
         rows[law, PUBLISHED[metric]] = numbers
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def ssim_readings(scores: pd.DataFrame) -> pd.DataFrame:
+    """SSIM of Gaussian masks as the paper's words can be read, and which reading can give the printed number.
+
+    Parameters
+    ----------
+    scores : of `lib.mask_scores.mask_scores`, with the law ``gaussian(1)``.
+
+    Returns
+    -------
+    Rows are what masks are divided by, and the range. Columns: theory (`lib.chance.gaussian_ssim`), ours, from, to (the
+    95 % interval), printed, and how many standard errors of a mean of 50 pairs this lies above the theory.
+    """
+    law = PRINTED_LAWS[1]
+    chosen = scores[(scores.intervention == "masks") & (scores.method == law)]
+    values = {metric: own.value for metric, own in chosen.groupby("metric", observed=True)}
+    rows = {}
+    for scale, data_range in (("max", 2), ("max", 1), ("std", 2), ("none", 2)):
+        # Undivided pixels have a standard deviation of 1, and the spread of a window is a fixed share of it.
+        spread = values[reading("window_std", scale)].mean() / values["window_std(normalisation=none)"].mean()
+        theory = float(gaussian_ssim(np.array(2 / data_range * spread)))
+        metric = reading("ssim", scale, data_range)
+        found = estimate(chosen[chosen.metric == metric])
+        error = values[metric].std() / 50**0.5
+        rows[scale, data_range] = {
+            "theory": theory,
+            "ours": found.value,
+            "from": found.low,
+            "to": found.high,
+            "printed": published()[law]["ssim"],
+            "printed − theory (standard errors)": (published()[law]["ssim"] - theory) / error,
+        }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -150,18 +185,23 @@ def corrected_table(scores: pd.DataFrame, methods: Sequence[str], metric: str) -
 
     Returns
     -------
-    Columns: ``raw``, and pairs of a null and ``corrected by it``; NaN where a map is constant.
+    Columns: raw, and for each null its mean and the mean corrected by it; NaN where all maps are constant.
     """
     last = int(scores[scores.intervention == INTERVENTION].step.max())
     rows = {}
     for method in measured_methods(scores, methods):
-        row = {"raw": estimate(_rows(scores, method, metric, "original", last)).value}
+        row = {("", "raw"): estimate(_rows(scores, method, metric, "original", last)).value}
         for null in NULLS:
-            name = null.removeprefix("null_").replace("_", " ")
-            row[f"null: {name}"] = estimate(_rows(scores, method, metric, null, 0)).value
-            row[f"corrected by {name}"] = corrected_estimate(scores, method, metric, null, last).value
+            name = _null_words(null)
+            row[name, "null"] = estimate(_rows(scores, method, metric, null, 0)).value
+            row[name, "corrected"] = corrected_estimate(scores, method, metric, null, last).value
         rows[method] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _null_words(null: str) -> str:
+    """A null as tables write it: ``null_other_image`` becomes ``other image``."""
+    return null.removeprefix("null_").replace("_", " ")
 
 
 def what_means_similar(scores: pd.DataFrame, methods: Sequence[str], metrics: Sequence[str]) -> pd.DataFrame:
@@ -189,7 +229,7 @@ def what_means_similar(scores: pd.DataFrame, methods: Sequence[str], metrics: Se
             values = _rows(scores, method, metric, "original", last).value.dropna()
             rows[metric, method] = {
                 "above": quantiles[null],
-                "set by": null.removeprefix("null_").replace("_", " "),
+                "set by": _null_words(null),
                 "ceiling": again.mean() if len(again) else 1.0,
                 "random net": values.mean(),
                 "exceeding": (values > quantiles[null]).mean() if len(values) else np.nan,

@@ -13,10 +13,10 @@ from torch.nn import functional
 from lib import compute
 from lib.correlation import Centred, correlation
 from lib.errors import StudyError
-from lib.hog import ORIENTATIONS, hog_features
+from lib.hog import BLOCK, CELL, ORIENTATIONS, hog_features
 from lib.masks import check_laws, mask
 from lib.progress import Progress
-from lib.similarity import NORMALISATIONS, PreparedMaps, check_metrics, compare, normalised
+from lib.similarity import NORMALISATIONS, PreparedMaps, compare, normalised
 from lib.ssim import WINDOWS, ssim
 
 SCALES = (*NORMALISATIONS, "none")
@@ -24,6 +24,9 @@ SCALES = (*NORMALISATIONS, "none")
 
 DATA_RANGES = (2, 1)
 """SSIM's parameter L. Maps in [-1, 1] have a range of 2."""
+
+SMALLEST = CELL * (BLOCK + 2)
+"""Side in pixels from which on a block of HOG lies inside, with a cell around it."""
 
 _COMPARED = ("spearman", "spearman_abs", "ssim_released")
 
@@ -41,19 +44,21 @@ def mask_scores(laws: Sequence[str], pairs: int, side: int, *, seed: int = 0) ->
     ----------
     laws : of the pixels, see `lib.masks.FAMILIES`.
     pairs : number of pairs of each law, at least 2.
-    side : height and width in pixels, at least 48, the side of a block of HOG.
+    side : height and width in pixels, at least 80, or HOG has no block inside.
     seed : names every draw.
 
     Returns
     -------
     One row per number, with the columns of `lib.scores.COLUMNS` but the net's. Intervention ``masks``; method is the
     law and image the number of the pair. Metrics: ``spearman``, ``spearman_abs``, ``hog``, ``hog_released`` (ranks of
-    the features), ``hog_centred`` (see `without_orientation_means`), ``ssim`` under all `SCALES` and `DATA_RANGES`,
-    ``ssim_released``; of the masks themselves (``against`` none), ``window_std`` under all `SCALES` and
-    ``orientation``, nine times the share of each orientation of HOG, whose middle in degrees is the level.
+    the features), ``hog_centred`` (see `without_orientation_means`), ``hog_inside`` (the same `without_border`),
+    ``ssim`` under all `SCALES` and `DATA_RANGES`, ``ssim_released``. Of the masks themselves (``against`` none):
+    ``window_std`` under all `SCALES`, and ``orientation``, nine times the share of each orientation of HOG, whose
+    middle in degrees is the level.
     """
     check_laws(laws)
-    check_metrics((*_COMPARED, "ssim", "hog"), side, side)
+    if side < SMALLEST:
+        raise StudyError(f"side is {side}; give at least {SMALLEST} pixels, or HOG has no block inside.")
     if pairs < 2:
         raise StudyError(f"pairs is {pairs}; give at least 2, or there is no interval.")
     compute.settle()
@@ -84,6 +89,8 @@ def _scores(first: Tensor, second: Tensor) -> Iterator[tuple[str, str, str, floa
     found["hog"] = correlation(*map(Centred.of, features))
     found["hog_released"] = correlation(*map(Centred.of_ranks, features))
     found["hog_centred"] = correlation(*(Centred.of(without_orientation_means(each)) for each in features))
+    inside = [without_orientation_means(without_border(each, *first.shape[2:])) for each in features]
+    found["hog_inside"] = correlation(*map(Centred.of, inside))
     for metric, value in found.items():
         yield metric, "independent", "none", value.item()
     width = 180 // ORIENTATIONS
@@ -121,6 +128,19 @@ def without_orientation_means(features: Tensor) -> Tensor:
     return (by_orientation - by_orientation.mean(1, keepdim=True)).flatten(1)
 
 
+def without_border(features: Tensor, height: int, width: int) -> Tensor:
+    """HOG features without the outermost blocks: (N, F) -> (N, F').
+
+    scikit-image takes the gradient of the outermost pixels to be 0, so the cells there hold less, in every map alike.
+
+    Parameters
+    ----------
+    features : of maps of this height and width, at least `SMALLEST` pixels.
+    """
+    blocks = (height // CELL - BLOCK + 1, width // CELL - BLOCK + 1)
+    return features.unflatten(1, (*blocks, -1))[:, 1:-1, 1:-1].flatten(1)
+
+
 def mask_pictures(laws: Sequence[str], side: int, crop: int, *, seed: int = 0) -> dict[str, Tensor]:
     """The first pair of each law as SSIM sees it, divided by its largest value: law -> (2, crop, crop).
 
@@ -129,8 +149,8 @@ def mask_pictures(laws: Sequence[str], side: int, crop: int, *, seed: int = 0) -
     check_laws(laws)
     found = {}
     for law in laws:
-        masks = [normalised(mask(law, side, compute.generator(seed, "mask", law, 0, each))[0, 0]) for each in range(2)]
-        found[law] = torch.stack([_around_largest(each, crop) for each in masks])
+        drawn = [mask(law, side, compute.generator(seed, "mask", law, 0, each))[:, 0] for each in range(2)]
+        found[law] = torch.stack([_around_largest(normalised(each)[0], crop) for each in drawn])
     return found
 
 

@@ -104,7 +104,7 @@ def orientation_bars(scores: pd.DataFrame, laws: Sequence[str]) -> Figure:
     """Mean HOG feature of each orientation, relative to the mean of all; one panel per law.
 
     Black ticks are the closed form, for the laws that have one. The title gives the correlation of the features of two
-    independent masks, and what is left of it if each orientation is centred.
+    independent masks, and what is left of it if each orientation is centred and the border left out.
     """
     means = _means(scores)
     figure, axes = plt.subplots(1, len(laws), figsize=(2.7 * len(laws), 2.9), sharey=True, squeeze=False)
@@ -117,7 +117,7 @@ def orientation_bars(scores: pd.DataFrame, laws: Sequence[str]) -> Figure:
             axis.plot(by_angle.index, theory[family_of(law)[0]], "_", color="black", markersize=15, markeredgewidth=2)
         axis.axhline(1.0, color="0.4", linewidth=0.8, linestyle=":")
         own = means.loc[law]
-        told = f"HOG {_three_digits(own.hog)}, centred {_three_digits(own.hog_centred)}"
+        told = f"HOG {_three_digits(own.hog)}, inside and centred {_three_digits(own.hog_inside)}"
         axis.set_title(f"{law_words(law)}\n{told}", fontsize=9)
         axis.set_xticks([0, 45, 90, 135, 180])
         axis.set_xlabel("direction of the gradient (°)")
@@ -135,7 +135,7 @@ def tail_curves(scores: pd.DataFrame) -> Figure:
     """
     lines = {
         "SSIM": {SCALE_WORDS[each]: reading("ssim", each) for each in NORMALISATIONS},
-        "HOG": {"as it is": "hog", "each orientation centred": "hog_centred"},
+        "HOG": {"as it is": "hog", "centred, without the border": "hog_inside"},
         "$\\rho_a$": {"absolute maps": "spearman_abs"},
     }
     figure, axes = plt.subplots(1, len(lines), figsize=(9.0, 3.4), sharey=True)
@@ -186,7 +186,7 @@ def ssim_by_spread(scores: pd.DataFrame) -> Figure:
             axis.plot(places, values, label=SCALE_WORDS[scale], **look)
     _name_points(axis, means, laws)
     axis.set_xscale("log")
-    axis.set_xlim(left=min(0.005, 0.6 * float(means.loc[laws, "window_std"].min())), right=4.0)
+    axis.set_xlim(left=min(0.005, 0.25 * float(means.loc[laws, "window_std"].min())), right=4.0)
     axis.set_ylim(-0.05, 1.05)
     axis.set_xlabel("std inside the typical 5x5 window, where the range of values is 2")
     axis.set_ylabel("SSIM of two independent masks")
@@ -208,9 +208,9 @@ def _name_points(axis: Axes, means: pd.DataFrame, laws: Sequence[str]) -> None:
 
 
 def mask_words(scores: pd.DataFrame, laws: Sequence[str], metric: str) -> str:
-    """Mean similarity of independent masks by law, for a caption: ``uniform 0.083, Gaussian 0.004``."""
+    """Mean similarity of independent masks by law, for a caption: ``0.083 (uniform), 0.004 (Gaussian)``."""
     means = _means(scores)[metric]
-    return ", ".join(f"{law_words(law)} {_three_digits(means[law])}" for law in laws)
+    return ", ".join(f"{_three_digits(means[law])} ({law_words(law)})" for law in laws)
 
 
 def chance_words(standard: pd.DataFrame, source: str) -> str:
