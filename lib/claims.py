@@ -20,6 +20,10 @@ of two, over images and draws, and compares its 95 % interval with a threshold:
 ``constant_as``
     the similarity that counts where a map is constant and so has none; without it such maps are left out and counted,
     and too many of them leave a part undecided.
+``some_method``
+    the name of a group of parts: one method suffices, if all parts of the group hold for it.
+``over_dataset``
+    a data set: the same question to the nets of the same model on it, subtracted; other images, so nothing is paired.
 ``second``
     True for a part that gives a verdict of its own (a stricter or corrected reading).
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lib import artefacts, compute, data, initialisers, models
+from lib.accuracy import correct
 from lib.compute import ROOT, generator
 from lib.errors import StudyError
 from lib.progress import Progress
@@ -183,14 +184,6 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
             loss_sum, right = 0.0, 0
         progress.step()
     return model.cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False), history
-
-
-@torch.no_grad()
-def correct(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 500) -> Tensor:
-    """Whether each image is classified rightly: bool (N,)."""
-    device = next(model.parameters()).device
-    pairs = zip(images.split(batch_size), labels.split(batch_size), strict=True)
-    return torch.cat([(model(x.to(device)).argmax(1).cpu() == y) for x, y in pairs])
 
 
 def _make(recipe: Recipe, name: str, folder: Path) -> None:

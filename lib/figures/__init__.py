@@ -1,6 +1,7 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
+from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
 from lib.figures.masks import (
@@ -19,6 +20,7 @@ from lib.figures.words import in_words, largest_changes, most_damaging_units, st
 
 __all__ = [
     "METRICS",
+    "NETS",
     "SPOKEN",
     "beside_null_words",
     "beside_nulls",
@@ -27,6 +29,10 @@ __all__ = [
     "chance_words",
     "full_reinit",
     "in_words",
+    "label_bars",
+    "label_dots",
+    "label_similarities",
+    "label_words",
     "largest_changes",
     "law_words",
     "map_grid",

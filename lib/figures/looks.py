@@ -41,6 +41,7 @@ SPOKEN = {
     "pattern_attribution": "PatternAttribution",
     "meaningful_perturbation": "Meaningful perturbation",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
+    "competitive_gradient_x_input(keep=random)": "Pixels kept at random",
     "edge": "Edges (control)",
     "input": "Input (control)",
     "random": "Random (control)",
