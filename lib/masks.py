@@ -95,6 +95,13 @@ def check_laws(laws: Sequence[str]) -> None:
         family_of(law)
 
 
+def lognormals(log_stds: Sequence[float]) -> tuple[list[str], list[str]]:
+    """The log-normal laws of some spreads, with random signs and with one sign."""
+    if not log_stds:
+        raise StudyError("log_stds is empty; give the spread of the log-amplitude of at least one law.")
+    return [f"lognormal({each:g})" for each in log_stds], [f"positive_lognormal({each:g})" for each in log_stds]
+
+
 def mask(law: str, side: int, generator: torch.Generator) -> Tensor:
     """One mask of independent pixels: (1, 1, side, side), float64."""
     family, parameter = family_of(law)

@@ -33,7 +33,8 @@
 
 # %% tags=["parameters"]
 models: list[str] = ["cnn-mnist-5k"]  # nets whose maps are compared; each has a recipe in params/*/models
-methods: list[str] = [  # attribution methods and controls
+# attribution methods and controls
+methods: list[str] = [
     "gradient",
     "smoothgrad",
     "vargrad",
@@ -46,7 +47,8 @@ methods: list[str] = [  # attribution methods and controls
     "random",
 ]
 convolutional: list[str] = ["gradcam", "guided_gradcam"]  # further methods, for nets with convolutions
-shown: list[str] = [  # those of the methods whose maps are shown
+# those of the methods whose maps are shown
+shown: list[str] = [
     "gradient",
     "gradient_x_input",
     "guided_backprop",
@@ -65,19 +67,12 @@ data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else
 out: str = ""  # where results go; empty: reports/scratch/07_metric_calibration
 
 # %%
-from lib import figures
+from lib import calibration, figures
 from lib.attributions import CONTROLS
-from lib.calibration import (
-    PRINTED_LAWS,
-    beside_masks,
-    beside_published,
-    corrected_table,
-    ssim_readings,
-    standard_scores,
-    what_means_similar,
-)
+from lib.calibration import PRINTED_LAWS
 from lib.map_nulls import null_pictures, null_scores
 from lib.mask_scores import mask_pictures, mask_scores
+from lib.masks import lognormals
 from lib.study import Study
 
 study = Study("07_metric_calibration", globals())
@@ -90,12 +85,13 @@ study = Study("07_metric_calibration", globals())
 # with them.
 
 # %%
-signed = [f"lognormal({each:g})" for each in log_stds]
-positive = [f"positive_lognormal({each:g})" for each in log_stds]
+signed, positive = lognormals(log_stds)
 chosen = {}
 for net in study.nets:
     named = [*methods, *(convolutional if net.recipe.model == "cnn" else [])]
     chosen[net.name] = sorted(named, key=lambda each: each in CONTROLS)  # controls last
+
+# %%
 calls = [
     study.call(mask_scores, laws=list(PRINTED_LAWS), pairs=pairs, side=side),
     study.call(mask_scores, laws=[*signed, *positive, *others], pairs=tail_pairs, side=side),
@@ -106,7 +102,7 @@ scores = study.gather(calls)
 # %%
 net = study.nets[0]
 own = net.of(scores)
-gallery = [*PRINTED_LAWS, *signed[1::2], signed[-1]]
+gallery = list(dict.fromkeys([*PRINTED_LAWS, *signed[1::2], signed[-1]]))
 in_gallery = [each for each in shown if each in chosen[net.name]]
 pictures = study.pictures(
     {
@@ -140,7 +136,7 @@ study.figure(
 
 # %%
 study.table(
-    beside_published(scores, PRINTED_LAWS).rename(index=figures.law_words, level=0),
+    calibration.beside_published(scores, PRINTED_LAWS).rename(index=figures.law_words, level=0),
     f"Means over {pairs} pairs of {side}x{side} pixels with 95 % intervals, beside those printed for 50 pairs. SSIM: "
     "window of 5, range 2, maps divided by their largest value.",
     5,
@@ -163,7 +159,7 @@ study.table(
 # a normal law with this spread. Divide each by it and look.
 
 # %%
-standard = standard_scores(scores, side)
+standard = calibration.standard_scores(scores, side)
 study.figure(
     figures.chance_strip(standard),
     "chance",
@@ -254,7 +250,10 @@ study.figure(
 # %%
 words = {"max": "largest value", "std": "root mean square", "none": "nothing", 2: "range 2", 1: "range 1"}
 study.table(
-    ssim_readings(scores).rename(index=words), "SSIM of two Gaussian masks, by what they are divided by.", 4, "readings"
+    calibration.ssim_readings(scores).rename(index=words),
+    "SSIM of two Gaussian masks, by what they are divided by.",
+    4,
+    "readings",
 )
 
 # %% [markdown]
@@ -302,7 +301,7 @@ study.figure(
 named = [each for each in ("gradient", "integrated_gradients", "gradient_x_input") if each in chosen[net.name]]
 pixels = study.images(net)[0, 0].numel()
 study.table(
-    beside_masks(own, named, pixels).rename(index=figures.spoken),
+    calibration.beside_masks(own, named, pixels).rename(index=figures.spoken),
     f"Maps of {net.name} beside Gaussian masks: means over {n_images} images, and the standard error of ρ and ρₐ by "
     "chance.",
     4,
@@ -369,7 +368,7 @@ for trained in study.nets:
 # %%
 for metric, words in (("ssim", "SSIM"), ("spearman_abs", "Absolute rank correlation")):
     study.table(
-        corrected_table(own, chosen[net.name], metric).rename(index=figures.spoken),
+        calibration.corrected_table(own, chosen[net.name], metric).rename(index=figures.spoken),
         f"{words} of a wholly random {net.name}, raw and counted from three nulls (negative: below the null).",
         2,
         f"corrected-{metric}",
@@ -407,7 +406,7 @@ for trained in study.nets:
 
 # %%
 metrics = ["ssim", "spearman_abs", "spearman_abs_fg"]
-scale = what_means_similar(own, chosen[net.name], metrics)
+scale = calibration.what_means_similar(own, chosen[net.name], metrics)
 study.table(
     scale.rename(index=figures.METRICS, level=0).rename(index=figures.spoken, level=1),
     f"{net.name}: a similarity means something above the first number; `exceeding` is the share of images and draws in "

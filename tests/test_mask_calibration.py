@@ -29,7 +29,7 @@ from lib.mask_scores import (
     without_border,
     without_orientation_means,
 )
-from lib.masks import check_laws, family_of, mask
+from lib.masks import check_laws, family_of, lognormals, mask
 
 SIDE = 96
 
@@ -102,6 +102,15 @@ def test_a_wrong_law_is_refused_in_a_sentence(laws, words):
     with pytest.raises(StudyError) as error:
         check_laws(laws)
     assert words in str(error.value) and str(error.value).endswith(".")
+
+
+def test_lognormal_laws_are_written_with_their_spread():
+    assert lognormals([0.5, 2.0]) == (
+        ["lognormal(0.5)", "lognormal(2)"],
+        ["positive_lognormal(0.5)", "positive_lognormal(2)"],
+    )
+    with pytest.raises(StudyError, match="at least one law"):
+        lognormals([])
 
 
 @pytest.mark.parametrize(
