@@ -55,6 +55,7 @@ METRICS = {
     "spearman_abs_fg": "absolute maps, foreground only",
     "spearman_fg": "signed maps, foreground only",
     "sign_agreement_fg": "share of equal signs, foreground",
+    "ssim": "SSIM",
 }
 
 _COLOURS = [each for each in sns.color_palette("colorblind", 10) if max(each) - min(each) > 0.1]
