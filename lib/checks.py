@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lib import attributions, compute, data, models, randomization, training
+from lib import attributions, compute, data, image_sets, models, randomization, training
 from lib.comparison import Examples
 from lib.compute import ROOT
 from lib.errors import StudyError
@@ -74,6 +74,10 @@ def check(study: str, values: Mapping[str, Any]) -> None:
             randomization.check_methods(model, examples, methods)
             for setting in settings.values():
                 setting.check(model)
+        _check_partners(values, recipes)
+        for name in values.get("image_sets", []):
+            if name != "photos":
+                image_sets.check(name, 1)
         for name in {recipe.dataset for recipe in recipes}:
             data.ensure(name)
             for number in ("n_images", "slowest_images"):
@@ -92,6 +96,31 @@ def _check_distinct(names: Sequence[str], recipes: Sequence[training.Recipe]) ->
                 "be told apart; run them one by one."
             )
         seen[label] = name
+
+
+def _check_partners(values: Mapping[str, Any], recipes: Sequence[training.Recipe]) -> None:
+    """Refuse nets that cannot stand beside those studied: one fitted to permuted labels, one trained once more."""
+    told = {
+        "permuted": "the same model, and the same data set with -permuted behind its name",
+        "again": "the same model and data set, and another seed",
+    }
+    for parameter in (name for name in told if name in values):
+        names = values[parameter]
+        if len(names) != len(recipes):
+            raise StudyError(
+                f"{parameter} names {len(names)} nets and models {len(recipes)}; give each of models its own, in order."
+            )
+        for name, own in zip(names, recipes, strict=True):
+            other = training.read_recipe(name)
+            fits = {
+                "permuted": other.dataset == f"{own.dataset}-permuted",
+                "again": other.dataset == own.dataset and other.seed != own.seed,
+            }
+            if other.model != own.model or not fits[parameter]:
+                raise StudyError(
+                    f"{parameter} names {name}, which does not fit {own.model} on {own.dataset} with seed {own.seed}; "
+                    f"it must have {told[parameter]}."
+                )
 
 
 class data_folder:

@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,9 @@ def data_dir() -> Path:
     return Path(os.environ.get("SALIENCY_DATA") or ROOT / "data")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def load(name: str) -> DataSet:
-    """Load a data set by name: ``mnist-5k``, ``mnist`` or ``fashion``.
+    """Load a data set by name: ``mnist-5k``, ``mnist``, ``fashion``, or one of these with ``-permuted`` labels.
 
     Raises
     ------
@@ -65,9 +65,17 @@ def load(name: str) -> DataSet:
 
 def ensure(name: str) -> None:
     """Make sure that a data set is on this machine, downloading it if need be; raises `StudyError` as `load`."""
-    function, arguments = loader(name), _LOADERS[name][1]
+    check(name)
+    function, arguments = _LOADERS[name]
+    if function is _permuted:
+        ensure(*arguments)
     if function is _torchvision:
         _open_torchvision(*arguments)
+
+
+def names() -> list[str]:
+    """The names of all data sets."""
+    return list(_LOADERS)
 
 
 def check(name: str) -> None:
@@ -136,6 +144,16 @@ def _torchvision(name: str, class_name: str) -> DataSet:
         test.data.unsqueeze(1).float() / 255.0,
         test.targets,
     )
+
+
+def _permuted(name: str) -> DataSet:
+    """The same images, but each training image has the label of another: drawn once for all nets, as the papers do.
+
+    The test labels stay the true ones, so that the accuracy on the test images is the one of guessing.
+    """
+    dataset = load(name)
+    order = torch.randperm(len(dataset.train_labels), generator=generator(name, "permuted labels"))
+    return replace(dataset, name=f"{name}-permuted", train_labels=dataset.train_labels[order])
 
 
 def _open_torchvision(name: str, class_name: str) -> list[Any]:
@@ -251,10 +269,14 @@ _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[str, ...]]] = {
     "mnist-5k": (_mnist_5k, ()),
     "mnist": (_torchvision, ("mnist", "MNIST")),
     "fashion": (_torchvision, ("fashion", "FashionMNIST")),
+    "mnist-5k-permuted": (_permuted, ("mnist-5k",)),
+    "mnist-permuted": (_permuted, ("mnist",)),
+    "fashion-permuted": (_permuted, ("fashion",)),
 }
 
 
-def loader(name: str) -> Callable[..., DataSet]:
-    """The function that loads a named data set; its code is part of the key of every net trained on it."""
+def loaders(name: str) -> list[Callable[..., DataSet]]:
+    """The functions that load a named data set; their code is part of the key of every net trained on it."""
     check(name)
-    return _LOADERS[name][0]
+    function, arguments = _LOADERS[name]
+    return [function, *loaders(*arguments)] if function is _permuted else [function]

@@ -22,6 +22,8 @@ from lib.errors import StudyError
 SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 KINDS = (*SCALARS, "list[str]", "list[int]", "list[float]")
 """The annotations a parameter may have."""
+NET_LISTS = ("models", "permuted", "again")
+"""Parameters that name trained nets: those studied and, in the same order, the nets that each is compared with."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,11 @@ def read_params_file(path: Path) -> dict[str, Any]:
 def named_models(params_file: Path) -> list[str]:
     """The nets that a params file names; none if the file is faulty, which its run will say."""
     try:
-        names = read_params_file(params_file).get("models", [])
+        values = read_params_file(params_file)
     except StudyError:
         return []
-    return names if isinstance(names, list) else []
+    lists = (values.get(name, []) for name in NET_LISTS)
+    return list(dict.fromkeys(name for names in lists if isinstance(names, list) for name in names))
 
 
 def parse_setting(schema: Mapping[str, Parameter], setting: str) -> tuple[str, Any]:

@@ -50,7 +50,7 @@ class Stored:
         self, kind: str, function: Callable[..., Any], methods: list[str], settings: dict[str, Any],
         make: Callable[[Path], None],
     ) -> Path:  # fmt: skip
-        """The folder of an artefact: a published report's, the cache's, or a new one that ``make`` fills."""
+        """The folder of what one function makes of all nets."""
         config = {
             "study": self.name,
             "function": function.__qualname__,
@@ -60,8 +60,10 @@ class Stored:
             "nets": [[net.name, net.key] for net in self.nets],
             "threads": compute.THREADS,
         }
-        made_of = [part for each in attributions.methods(methods) for part in each.made_of]
-        code = [*sources.closure([function, *made_of]), *self._code_of(kind)]
+        return self._found_or_made(kind, config, [*code_of(function, methods), *self._code_of(kind)], make)
+
+    def _found_or_made(self, kind: str, config: dict[str, Any], code: list[Any], make: Callable[[Path], None]) -> Path:
+        """The folder of an artefact: a published report's, the cache's, or a new one that ``make`` fills."""
         key = artefacts.key_of(config, code)
         made = self._published(kind, key)
         if made is None:
@@ -94,3 +96,9 @@ class Stored:
                 # Damaged, or written by an earlier library.
                 continue
         return None
+
+
+def code_of(function: Callable[..., Any], methods: list[str]) -> list[Any]:
+    """The modules that the numbers of a function and of some methods rest on."""
+    made_of = [part for each in attributions.methods(methods) for part in each.made_of]
+    return list(sources.closure([function, *made_of]))

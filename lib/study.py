@@ -34,18 +34,18 @@ from lib.circumstances import circumstances, in_notebook
 from lib.compute import ROOT
 from lib.display import figure_html, table_html
 from lib.errors import StudyError
+from lib.gathered import Gathered
 from lib.initialisers import law_named
-from lib.parameters import assigned_names, check_parameters, read_parameters, title_of
+from lib.parameters import NET_LISTS, assigned_names, check_parameters, read_parameters, title_of
 from lib.scores import pack_scores, read_scores
 from lib.statistics import estimate
-from lib.stored import Stored
 from lib.units import units_of
 
 NOT_IN_RESULTS = ("out", "data_dir")
 """Parameters that say where things lie; they change no number."""
 
 
-class Study(Stored):
+class Study(Gathered):
     """One run of a notebook.
 
     Parameters
@@ -72,8 +72,9 @@ class Study(Stored):
         self._maps: dict[str, np.ndarray] = {}
         self._claims: list[dict[str, Any]] = []
         with data_folder(self.params.get("data_dir", "")):
-            self.nets = [training.named_net(net) for net in self.params.get("models", [])]
-            self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in self.nets}
+            self.nets = self.nets_named("models")
+            everyone = [net for name in NET_LISTS for net in self.nets_named(name)]
+            self._data = {net.recipe.dataset: data.load(net.recipe.dataset) for net in everyone}
 
     def examples(self, net: training.TrainedNet, n_images: int | None = None) -> dict[str, Any]:
         """What a net is studied on: test images, spread evenly over the classes, as many as n_images says.
@@ -169,6 +170,15 @@ class Study(Stored):
         with np.load(folder / "maps.npz") as stored:
             self._maps = {name: stored[name].astype(np.float32) for name in stored.files}
         return self._maps
+
+    def nets_named(self, parameter: str) -> list[training.TrainedNet]:
+        """The trained nets that a parameter of this study names, none without that parameter."""
+        return [training.named_net(net) for net in self.params.get(parameter, [])]
+
+    def _pack(self, arrays: dict[str, np.ndarray]) -> bytes:
+        packed = io.BytesIO()
+        np.savez_compressed(packed, allow_pickle=False, **{name: _half(maps) for name, maps in arrays.items()})
+        return packed.getvalue()
 
     def _code_of(self, kind: str) -> list[Any]:
         return _CODE[kind]
@@ -353,6 +363,8 @@ def _show_html(text: str) -> None:
         display(HTML(text))
 
 
+_EXAMPLES = [Study.examples, Study._chosen, data.balanced, data.references]
+
 # What is stored is also decided by this code: which images and classes, and in what form. It is part of the keys.
 _CODE: dict[str, list[Any]] = {
     "scores": [
@@ -366,5 +378,7 @@ _CODE: dict[str, list[Any]] = {
         pack_scores,
     ],
     "manifest": [Study.manifest, Study.images, Study._chosen, data.balanced],
+    "scores of calls": [*_EXAMPLES, Study._made_by, pack_scores],
+    "maps of calls": [*_EXAMPLES, Study._made_by, _half],
     "maps": [Study.maps, Study.examples, Study._chosen, data.balanced, data.references, _half],
 }

@@ -50,7 +50,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """The key of the trained net: this recipe and the code that follows it."""
-        return artefacts.key_of(asdict(self), [*_CODE, models.ARCHITECTURES[self.model], data.loader(self.dataset)])
+        return artefacts.key_of(asdict(self), [*_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)])
 
 
 @dataclass(frozen=True)

@@ -118,12 +118,32 @@ def test_balanced_never_gives_fewer_than_asked_for():
             assert len(chosen) == count
 
 
+def test_permuted_labels_are_the_same_labels_on_other_images():
+    true, permuted = data.load("mnist-5k"), data.load("mnist-5k-permuted")
+    assert permuted.name == "mnist-5k-permuted"
+    assert torch.equal(permuted.train_images, true.train_images) and torch.equal(permuted.test_labels, true.test_labels)
+    assert torch.equal(permuted.train_labels.sort().values, true.train_labels.sort().values)
+    # A tenth of the images keep their label by chance, give or take three standard deviations.
+    kept = (permuted.train_labels == true.train_labels).double().mean()
+    assert abs(kept - 0.1) < 3 * (0.09 / 4000) ** 0.5
+    data.load.cache_clear()
+    assert torch.equal(data.load("mnist-5k-permuted").train_labels, permuted.train_labels)
+
+
+def test_the_key_of_permuted_labels_holds_the_code_of_the_data_set_inside():
+    assert data.loaders("fashion-permuted") == [data._permuted, data._torchvision]
+    assert data.loaders("fashion") == [data._torchvision]
+
+
 # Refusals -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", [data.load, data.ensure, data.check, data.loader])
+@pytest.mark.parametrize("call", [data.load, data.ensure, data.check, data.loaders])
 def test_an_unknown_name_is_refused(call):
-    with pytest.raises(StudyError, match=r"'mnist-10k' is not known; choose one of mnist-5k, mnist, fashion\.$"):
+    with pytest.raises(
+        StudyError,
+        match=r"'mnist-10k' is not known; choose one of mnist-5k, mnist, fashion, mnist-5k-permuted, mnist-permuted, fashion-permuted\.$",
+    ):
         call("mnist-10k")
 
 
