@@ -40,7 +40,7 @@ def edge_pixels(images: Tensor) -> Tensor:
 
 
 def edge_auc(maps: Tensor, edges: Tensor) -> Tensor:
-    r"""How well :math:`|E - \operatorname{median} E|` tells edge pixels from the others, as an area under the ROC curve.
+    r"""How well :math:`|E - \operatorname{median} E|` tells edge pixels from the others: an area under a ROC curve.
 
     It is the chance that an edge pixel stands out more than another pixel; 0.5 for a map that knows nothing, 1 for the
     edges themselves.
@@ -69,8 +69,8 @@ def edges_only(images: Tensor) -> Tensor:
 
     Parameters
     ----------
-    images : (N, 1, H, W); a constant image becomes 0.
+    images : (N, 1 or 3, H, W); colours share the edges of their luminance. A constant image becomes 0.
     """
-    strength = magnitude(images)
+    strength = magnitude(luminance(images))
     largest = strength.flatten(1).amax(1).view(-1, 1, 1, 1)
     return images * strength / largest.masked_fill(largest == 0, 1.0)

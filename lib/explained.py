@@ -1,4 +1,4 @@
-"""Maps of a set of images, batch by batch, and how far numbers are from those that they should equal."""
+"""Maps of a set of images, batch by batch."""
 
 from __future__ import annotations
 
@@ -40,21 +40,3 @@ def maps_of(
         for name, maps in explain(methods, workspace).items():
             found[name].append(maps.cpu())
     return {name: torch.cat(pieces) for name, pieces in found.items()}
-
-
-def relative_error(found: Tensor, expected: Tensor, scale: Tensor | None = None) -> Tensor:
-    r"""Largest difference of each map from what it should equal, relative to the largest value expected.
-
-    .. math:: \frac{\max_i |E_i - F_i|}{\max_i |F_i|}
-
-    Parameters
-    ----------
-    found, expected : (N, ...).
-    scale : (N,) what to divide by instead; needed where 0 is expected.
-
-    Returns
-    -------
-    (N,), float64.
-    """
-    difference = (found.double() - expected.double()).reshape(len(found), -1).abs().amax(1)
-    return difference / (expected.double().reshape(len(expected), -1).abs().amax(1) if scale is None else scale.double())

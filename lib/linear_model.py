@@ -14,9 +14,10 @@ from lib import attributions, compute, data
 from lib.attributions.base import Method
 from lib.attributions.deeplift import DeepLIFT
 from lib.attributions.path import IntegratedGradients
-from lib.comparison import Examples, Scores, Table
+from lib.comparison import UNSIGNED, Examples, Scores, Table
 from lib.errors import StudyError
-from lib.explained import maps_of, relative_error
+from lib.exactness import relative_error
+from lib.explained import maps_of
 from lib.similarity import PreparedMaps, compare, foreground
 
 PENALTY = 1e-2
@@ -185,7 +186,7 @@ def linear_scores(
         for name, before in intact.items():
             now = PreparedMaps(maps[name], mask)
             scores.add(name, "original", compare(now, before))
-            scores.add(name, "input", compare(now, image, ("spearman_abs", "spearman_abs_fg")))
+            scores.add(name, "input", compare(now, image, UNSIGNED))
         table.add("linear(weights=random)", "none", 0, draw, scores)
     return table.frame()
 

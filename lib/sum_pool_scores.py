@@ -15,7 +15,8 @@ from lib.attributions.rectified import GuidedBackprop
 from lib.comparison import Examples, Scores, Table
 from lib.edges import edge_auc, edge_pixels, luminance, magnitude
 from lib.errors import StudyError
-from lib.explained import maps_of, relative_error
+from lib.exactness import relative_error
+from lib.explained import maps_of
 from lib.sum_pool import (
     SumPool,
     convolutional,
