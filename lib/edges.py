@@ -23,7 +23,7 @@ def luminance(images: Tensor) -> Tensor:
         return images
     if channels != 3:
         raise StudyError(f"The images have {channels} channels; grey images (1) or colours (3) are needed.")
-    weights = torch.tensor([0.2125, 0.7154, 0.0721]).to(images)
+    weights = torch.tensor([0.2125, 0.7154, 0.0721], dtype=images.dtype, device=images.device)
     return (images * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 

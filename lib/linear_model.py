@@ -91,6 +91,15 @@ def linear_model(weight: Tensor, bias: Tensor) -> nn.Module:
     return nn.Sequential(nn.Flatten(), layer).requires_grad_(False)
 
 
+def check_method(method: Method) -> None:
+    """Raise `StudyError` unless a method has a closed form on a linear model."""
+    known = [*OF_WEIGHTS, "vargrad", *OF_PRODUCT, *OF_DIFFERENCE]
+    if method.label not in known:
+        raise StudyError(
+            f"The method {method.name} has no closed form on a linear model; choose from {', '.join(known)}."
+        )
+
+
 def closed_form(method: Method, weights: Tensor, examples: Examples) -> tuple[str, Tensor]:
     """What a method must give on a linear model, in words and as maps.
 
@@ -105,17 +114,16 @@ def closed_form(method: Method, weights: Tensor, examples: Examples) -> tuple[st
     StudyError
         If the method has no closed form here.
     """
+    check_method(method)
     if method.label in OF_WEIGHTS:
         return "weights", weights
     if method.label == "vargrad":
         return "zero", torch.zeros_like(weights)
     if method.label in OF_PRODUCT:
         return "weights_x_input", examples.images * weights
-    if isinstance(method, IntegratedGradients | DeepLIFT):
-        reference = 0.0 if method.reference == "zero" else examples.references[method.reference]
-        return "weights_x_difference", (examples.images - reference) * weights
-    known = ", ".join([*OF_WEIGHTS, "vargrad", *OF_PRODUCT, *OF_DIFFERENCE])
-    raise StudyError(f"The method {method.name} has no closed form on a linear model; choose from {known}.")
+    assert isinstance(method, IntegratedGradients | DeepLIFT)
+    reference = 0.0 if method.reference == "zero" else examples.references[method.reference]
+    return "weights_x_difference", (examples.images - reference) * weights
 
 
 def autocorrelation(maps: Tensor) -> Tensor:
@@ -170,6 +178,8 @@ def linear_scores(
     if draws < 1:
         raise StudyError(f"draws is {draws}; it must be at least 1.")
     chosen = attributions.methods(methods)
+    for method in chosen:
+        check_method(method)
     references = {name: image.double() for name, image in data.references(data.load(dataset)).items()}
     table = Table(image_ids)
     model = trained_on(dataset)

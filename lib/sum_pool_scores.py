@@ -59,7 +59,8 @@ def closed_form_scores(
     -------
     Scores of the intervention ``sum_pool_conv``: the ``relative_error`` of the gradient against `FORMS`, of Guided
     Backprop against the gradient, of the sum of Gradient ⊙ input against the logit, and of the gradient between pixels
-    of one pattern; and the number of ``distinct_values`` and ``patterns``.
+    of one pattern, all relative to the sum of the filter's absolute weights; and the numbers of ``distinct_values`` and
+    ``patterns``.
     """
     _check_counts(draws=draws)
     grey = luminance(images).double()
@@ -71,15 +72,17 @@ def closed_form_scores(
         maps = maps_of(model, examples, [Gradient(), GradientXInput(), GuidedBackprop()], seed)
         gradient, product, guided = maps.values()
         scores = Scores(examples.targets)
+        # Some filters answer nowhere, and the gradient is 0; what a filter could give is never 0.
+        largest = filter_.abs().sum().expand(len(grey))
         for name, (slope, index) in FORMS.items():
             expected = gradient_in_closed_form(grey, filter_, slope, index)
-            scores.add("gradient", name, {"relative_error": relative_error(gradient, expected)})
-        scores.add("guided_backprop", "gradient", {"relative_error": relative_error(guided, gradient)})
-        logit, scale = model(grey)[:, 0], product.flatten(1).abs().sum(1)
-        total = product.flatten(1).sum(1)
+            scores.add("gradient", name, {"relative_error": relative_error(gradient, expected, largest)})
+        scores.add("guided_backprop", "gradient", {"relative_error": relative_error(guided, gradient, largest)})
+        logit, total = model(grey)[:, 0], product.flatten(1).sum(1)
+        scale = largest * grey.flatten(1).abs().sum(1)
         scores.add("gradient_x_input", "logit", {"relative_error": relative_error(total, logit, scale)})
         codes = pattern_codes(preactivation(grey, filter_) > 0)
-        spread = spread_within_patterns(gradient, codes) / gradient.flatten(1).abs().amax(1)
+        spread = spread_within_patterns(gradient, codes) / largest
         scores.add("gradient", "pattern", {"relative_error": spread, "distinct_values": distinct_values(gradient)})
         scores.add("none", "none", {"patterns": torch.tensor([len(each.unique()) for each in codes])})
         table.add("sum_pool_conv", "none", 0, draw, scores)

@@ -274,8 +274,8 @@ study.table(table, "Means over images and draws: correlation of neighbours, and 
 print(inspect.getsource(gradient_in_closed_form).split('"""')[2])
 
 # %% [markdown]
-# Does it give what autograd gives? And how far off are the two conventions, alone and together? (1 is as large as the
-# largest gradient of the map.)
+# Does it give what autograd gives? And how far off are the two conventions, alone and together? (1 is the
+# sum of the filter's absolute weights, the largest gradient it could give.)
 
 # %%
 found = scores[
