@@ -82,7 +82,7 @@ class Call:
         if self.images == "photos":
             code += [image_set, photograph]
         elif self.images:
-            code += [image_set, data.balanced, *data.loaders(self.images)]
+            code += [image_set, data.balanced, data.references, *data.loaders(self.images)]
         return [*code, *(loader for name, _ in self.parts_of.values() for loader in data.loaders(name))]
 
     def arguments(self) -> dict[str, Any]:

@@ -41,7 +41,8 @@ Some parts ask for another number than a mean, or for verdicts:
 ``consistent``
     claims whose verdict is the same on each of ``models`` x ``datasets``; not tested unless all of these are there.
 ``one_of``
-    a list of alternatives, each a part as above; on each net one of them suffices.
+    a list of alternatives, each a part as above; on each net one of them suffices. Those that name the same
+    ``alternative`` are one, and must hold together.
 
 Every training seed of every net is a part of its own: a claim about training must hold for each. A net that went
 through the cascade, but lacks what a part asks for, gives "not measured", which supports nothing.
@@ -121,7 +122,8 @@ def _parts(rules: Iterable[Rule], nets: Sequence[Net]) -> list[Part]:
     for rule in rules:
         if "one_of" in rule:
             for each in rule["one_of"]:
-                group = [replace(part, alternative=each["label"]) for part in _parts([each], nets)]
+                name = each.get("alternative", each["label"])
+                group = [replace(part, alternative=name) for part in _parts([each], nets)]
                 found += [replace(part, one_of=f"{', '.join(part.runs)}, {rule['label']}") for part in group]
         elif "unchanged" in rule:
             found += [_unchanged(rule, net) for net in nets if net.takes_part(rule)]

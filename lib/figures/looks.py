@@ -32,7 +32,9 @@ SPOKEN = {
     "integrated_gradients(reference=pixelmin)": "IG, pixel-minimum reference",
     "integrated_gradients(quadrature=linspace)": "IG, both ends",
     "deeplift": "DeepLIFT",
+    "deeplift(reference=mean)": "DeepLIFT, mean reference",
     "lrp_epsilon": "ε-LRP",
+    "lrp_epsilon(epsilon=0.0)": "ε-LRP, ε = 0",
     "dtd_zero": "DTD, zero root",
     "dtd_zplus": "DTD, z⁺",
     "dtd_zbox": "DTD, zᴮ",
@@ -55,6 +57,7 @@ METRICS = {
     "spearman_abs_fg": "absolute maps, foreground only",
     "spearman_fg": "signed maps, foreground only",
     "sign_agreement_fg": "share of equal signs, foreground",
+    "ssim": "SSIM",
 }
 
 _COLOURS = [each for each in sns.color_palette("colorblind", 10) if max(each) - min(each) > 0.1]
