@@ -153,8 +153,8 @@ if "photos" in image_sets:
         figures.product_grid(pictures["photos"], 0, strengths),
         "pictures-photos",
         "Without a background the eye loses the picture sooner, the ranking keeps part of it: at "
-        f"σ = {strengths[-1]} the similarity of x ⊙ u and x ⊙ v is {figures.noise_words(sets['photos'], 'mean-one', laws[0], everywhere)} in the mean over photographs; "
-        "that of u and v is "
+        f"σ = {strengths[-1]} the similarity of x ⊙ u and x ⊙ v is "
+        f"{figures.noise_words(sets['photos'], 'mean-one', laws[0], everywhere)} in the mean; that of u and v is "
         f"{figures.noise_words(sets['photos'], 'mean-one', laws[0], factors)}. u is 1 plus noise of strength σ; "
         "channels are summed, mid-grey is 0.",
         "A photograph, and three rows of pictures for growing noise: the factor, and two products with the photograph.",
@@ -208,8 +208,8 @@ named = {"uniform in [0, 1]": of_net(scores, "none", "none", 0)} | sets
 study.table(
     figures.law_table(named, laws),
     "Noise alone: mean similarity of the products, of their factors, and of the products of two images. On dense pictures "
-    "with uniform noise, the closed form says 17/36 = 0.472. Without signs but for the last column; without empty pixels there is no "
-    "foreground.",
+    "with uniform noise, the closed form says 17/36 = 0.472. Without signs but for the last column; where no pixel is "
+    "empty there is no foreground.",
     3,
     "laws",
 )
@@ -358,8 +358,8 @@ study.figure(
 #
 # $$\rho_a = \frac{q\,(1 - f)}{1 - fq + (fq)^2/3},$$
 #
-# little, whatever the map (and at $q = 1$ the tie floor again). Hence the controls: the explained class's Gradient ⊙ input, kept on pixels that are *drawn by
-# lot*, anew for every state of the net. How many? Not one in $C$, as one might think. If all $C$ claims are alike, the
+# little, whatever the map (and at $q = 1$ the tie floor again). Hence the controls: the explained class's Gradient ⊙
+# input, kept on pixels that are *drawn by lot*, anew for every state of the net. How many? Not one in $C$, as one might think. If all $C$ claims are alike, the
 # explained one is the largest with probability $1/C$ and the smallest with the same: the competition keeps $2/C$, one
 # pixel in 5. We run both, and count.
 

@@ -40,13 +40,11 @@ OTHERS = [
     if row["study"] != RANDOMIZATION
 ]
 VERDICTS = [(name, part) for name, part in ENTRIES if "unchanged" in part or "consistent" in part]
-ELSEWHERE = {"04_random_gradient_input"}
-"""Studies whose parts speak of no cascade, and have a test of their own beside the study's."""
 PARTS = [
     (name, part)
     for name, entry in ENTRIES
     for part in entry.get("one_of", [entry])
-    if "unchanged" not in part and "consistent" not in part and ledger()[name]["study"] not in ELSEWHERE
+    if "unchanged" not in part and "consistent" not in part
 ]
 COMPARISONS = {"above", "below", "within", "near"}
 
