@@ -65,8 +65,9 @@ def ssim_readings(scores: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Rows are what masks are divided by, and the range. Columns: theory (`lib.chance.gaussian_ssim`), ours, from, to (the
-    95 % interval), printed, and how many standard errors of a mean of 50 pairs this lies above the theory.
+    Rows are written forms of the metric, see `lib.mask_scores.reading`. Columns: theory (`lib.chance.gaussian_ssim`),
+    ours, from, to (the 95 % interval), printed, and how many standard errors of a mean of 50 pairs printed lies above
+    theory.
     """
     law = PRINTED_LAWS[1]
     chosen = scores[(scores.intervention == "masks") & (scores.method == law)]
@@ -79,13 +80,13 @@ def ssim_readings(scores: pd.DataFrame) -> pd.DataFrame:
         metric = reading("ssim", scale, data_range)
         found = estimate(chosen[chosen.metric == metric])
         error = values[metric].std() / 50**0.5
-        rows[scale, data_range] = {
+        rows[metric] = {
             "theory": theory,
             "ours": found.value,
             "from": found.low,
             "to": found.high,
             "printed": published()[law]["ssim"],
-            "printed − theory (standard errors)": (published()[law]["ssim"] - theory) / error,
+            "in standard errors": (published()[law]["ssim"] - theory) / error,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 

@@ -196,13 +196,13 @@ study.figure(
 # If this is the whole explanation, subtracting from each feature the mean of its direction (*centring* it) must leave
 # nothing. It leaves a little, and the same for uniform and for Gaussian masks: scikit-image takes the gradient of the
 # outermost pixels to be 0, so the cells at the border hold less, again in every mask. Leave the outermost blocks out
-# as well.
+# as well. (One pair of masks scatters by 0.02, so it takes some fifty pairs to see the border.)
 
 # %%
 study.figure(
     figures.orientation_bars(scores, laws),
     "orientations",
-    f"HOG correlates because masks share their directions, and their border: {figures.mask_words(scores, laws, 'hog')}. "
+    f"HOG correlates because masks share directions, and the border: {figures.mask_words(scores, laws, 'hog')}. "
     f"Directions centred: {figures.mask_words(scores, laws, 'hog_centred')}. Without the border too: "
     f"{figures.mask_words(scores, laws, 'hog_inside')}. Bars: mean feature of each direction; black: the formulas "
     "above. (0° and 180° are the same direction, cut in two by the edge of a bin.)",
@@ -248,10 +248,10 @@ study.figure(
 # number lies from each, in standard errors of a mean of 50 pairs.
 
 # %%
-words = {"max": "largest value", "std": "root mean square", "none": "nothing", 2: "range 2", 1: "range 1"}
 study.table(
-    calibration.ssim_readings(scores).rename(index=words),
-    "SSIM of two Gaussian masks, by what they are divided by.",
+    calibration.ssim_readings(scores),
+    f"SSIM of two Gaussian masks, theory and mean over {pairs} pairs; without arguments: divided by the largest value, "
+    "range 2. Last column: how far the printed number lies from theory.",
     4,
     "readings",
 )
@@ -328,7 +328,7 @@ study.figure(
     figures.null_grid(pictures["maps"], own, image),
     "nulls-maps",
     f"The last column is what sanity checks look at. After all units are random, SSIM is "
-    f"{figures.beside_null_words(own, in_gallery, 'ssim')}, where the null is the map for another class. Signed maps of "
+    f"{figures.beside_null_words(own, in_gallery, 'ssim')}; the null is the map for another class. Signed maps of "
     f"{net.name} for one image, each scaled by its own 99th percentile; below each map its similarity to the first.",
     "Grid of saliency maps, one row per method: the map, and maps for another class, another image, shuffled, random.",
 )
@@ -343,14 +343,13 @@ study.figure(
 # %%
 metrics = ["ssim", "spearman_abs", "spearman_abs_fg"]
 for trained in study.nets:
+    mine, rows = trained.of(scores), chosen[trained.name]
+    told = [figures.in_words(mine, rows, metric, "null_other_image", "calibration") for metric in metrics[:2]]
     study.figure(
-        figures.null_rows(trained.of(scores), chosen[trained.name], metrics),
+        figures.null_rows(mine, rows, metrics),
         f"nulls-{trained.name}",
-        f"{trained.name}: SSIM of maps of another image, "
-        f"{figures.in_words(trained.of(scores), chosen[trained.name], 'ssim', 'null_other_image', 'calibration')}; "
-        f"absolute rank correlation, "
-        f"{figures.in_words(trained.of(scores), chosen[trained.name], 'spearman_abs', 'null_other_image', 'calibration')}. "
-        f"Means and 95 % intervals, {n_images} images x {draws} draws.",
+        f"{trained.name}, maps of two different images: SSIM {told[0]}; absolute rank correlation {told[1]}. Means and "
+        f"95 % intervals, {n_images} images x {draws} draws.",
         "Dot plot with a panel per metric and a row per method: a random net's map, four nulls, and the ceiling.",
     )
 
@@ -400,15 +399,15 @@ for trained in study.nets:
 # %% [markdown]
 # ## The scale, method by method
 #
-# So what does 0.5 mean? Take the worst null of a method, and of that null the value that only one unrelated pair in forty
-# exceeds. Below it, a similarity says nothing. The ceiling is what two draws of noise reach on the same net; above it
-# there is nothing to be had.
+# So what does 0.5 mean? Take the worst null of a method, and of that null the value that only one pair in forty
+# exceeds. Below it, a similarity says nothing that a map for another class, of another image or of shuffled pixels would
+# not say too. The ceiling is what two draws of noise reach on the same net; above it there is nothing to be had.
 
 # %%
-metrics = ["ssim", "spearman_abs", "spearman_abs_fg"]
-scale = calibration.what_means_similar(own, chosen[net.name], metrics)
+words = {"ssim": "SSIM", "spearman_abs": "ρₐ", "spearman_abs_fg": "ρₐ, foreground"}
+scale = calibration.what_means_similar(own, chosen[net.name], list(words))
 study.table(
-    scale.rename(index=figures.METRICS, level=0).rename(index=figures.spoken, level=1),
+    scale.rename(index=words, level=0).rename(index=figures.spoken, level=1),
     f"{net.name}: a similarity means something above the first number; `exceeding` is the share of images and draws in "
     "which a wholly random net gets there.",
     2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -117,7 +116,7 @@ def orientation_bars(scores: pd.DataFrame, laws: Sequence[str]) -> Figure:
             axis.plot(by_angle.index, theory[family_of(law)[0]], "_", color="black", markersize=15, markeredgewidth=2)
         axis.axhline(1.0, color="0.4", linewidth=0.8, linestyle=":")
         own = means.loc[law]
-        told = f"HOG {_three_digits(own.hog)}, inside and centred {_three_digits(own.hog_inside)}"
+        told = f"HOG {_three_digits(own.hog)}\ninside, centred {_three_digits(own.hog_inside)}"
         axis.set_title(f"{law_words(law)}\n{told}", fontsize=9)
         axis.set_xticks([0, 45, 90, 135, 180])
         axis.set_xlabel("direction of the gradient (°)")
@@ -186,7 +185,7 @@ def ssim_by_spread(scores: pd.DataFrame) -> Figure:
             axis.plot(places, values, label=SCALE_WORDS[scale], **look)
     _name_points(axis, means, laws)
     axis.set_xscale("log")
-    axis.set_xlim(left=min(0.005, 0.25 * float(means.loc[laws, "window_std"].min())), right=4.0)
+    axis.set_xlim(left=min(0.005, 0.6 * float(means.loc[laws, "window_std"].min())), right=4.0)
     axis.set_ylim(-0.05, 1.05)
     axis.set_xlabel("std inside the typical 5x5 window, where the range of values is 2")
     axis.set_ylabel("SSIM of two independent masks")
@@ -198,13 +197,13 @@ def ssim_by_spread(scores: pd.DataFrame) -> Figure:
 def _name_points(axis: Axes, means: pd.DataFrame, laws: Sequence[str]) -> None:
     """Name the laws at their marks for range 2 after division by the largest value, where SSIM is not 0.
 
-    Names stand to the right and to the left in turn, because neighbours may have nearly the same place.
+    Names stand a little lower and a little higher in turn, because neighbours may have nearly the same place.
     """
     high = means.loc[list(laws)].query("ssim > 0.1").sort_values("window_std")
     for number, (law, own) in enumerate(high.iterrows()):
-        side, offset = ("left", 8) if number % 2 else ("right", -8)
-        place: dict[str, Any] = {"xytext": (offset, 0), "textcoords": "offset points", "ha": side, "va": "center"}
-        axis.annotate(law_words(str(law)), (own.window_std, own.ssim), fontsize=8, color="0.3", **place)
+        offset = (8, 4 if number % 2 == 0 else -10)
+        place = (own.window_std, own.ssim)
+        axis.annotate(law_words(str(law)), place, xytext=offset, textcoords="offset points", fontsize=8, color="0.3")
 
 
 def mask_words(scores: pd.DataFrame, laws: Sequence[str], metric: str) -> str:
