@@ -69,13 +69,13 @@ def edge_map_pictures(
     references: Mapping[str, Tensor], training_images: Tensor, background: float, methods: Sequence[str],
     seed: int = 0,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The images, their edges, the masked images, and the maps of both: ``original:method``, ``masked:method``.
+    """The images, their edges alone, and the maps of both: ``whole:image``, ``edges alone:image``, ``whole:gradient``.
 
     Parameters as those of `edge_map_scores`; each (N, H, W).
     """
-    reduced = edges_only(images)
-    pictures = {"image": images.mean(1), "edges": magnitude(luminance(images))[:, 0], "masked": reduced.mean(1)}
-    for state, each in (("original", images), ("masked", reduced)):
+    pictures = {}
+    for state, each in (("whole", images), ("edges alone", edges_only(images))):
+        pictures[f"{state}:image"] = each.mean(1)
         examples = Examples.of(each, targets, image_ids=image_ids, references=references)
         found = maps_of(model, examples, attributions.methods(methods), seed, state)
         pictures |= {f"{state}:{name}": maps.sum(1) for name, maps in found.items()}

@@ -205,12 +205,15 @@ def linear_pictures(
     images: Tensor, *, image_ids: list[int], background: float, methods: Sequence[str], dataset: str, draw: int = 0,
     seed: int = 0,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """Maps of the trained and of one random linear model: ``trained`` or ``random``, a colon, the method.
+    """Maps of the trained and of one random linear model: ``w trained`` or ``w random``, a colon, the method.
 
     Parameters as those of `linear_scores`; each (N, H, W).
     """
     references = {name: image.double() for name, image in data.references(data.load(dataset)).items()}
-    models = {"trained": trained_on(dataset), "random": linear_model(*random_weights(images[0].numel(), draw, seed))}
+    models = {
+        "w trained": trained_on(dataset),
+        "w random": linear_model(*random_weights(images[0].numel(), draw, seed)),
+    }
     pictures = {"image": images[:, 0]}
     for name, model in models.items():
         examples = _explained_by(model, images, image_ids, references)

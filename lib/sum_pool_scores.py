@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from lib import attributions
-from lib.attributions.base import Method
 from lib.attributions.gradients import Gradient, GradientXInput
 from lib.attributions.rectified import GuidedBackprop
 from lib.comparison import Examples, Scores, Table
@@ -18,6 +17,7 @@ from lib.errors import StudyError
 from lib.exactness import relative_error
 from lib.explained import maps_of
 from lib.sum_pool import (
+    PATTERNS,
     SumPool,
     convolutional,
     dense,
@@ -60,7 +60,7 @@ def closed_form_scores(
     Scores of the intervention ``sum_pool_conv``: the ``relative_error`` of the gradient against `FORMS`, of Guided
     Backprop against the gradient, of the sum of Gradient ⊙ input against the logit, and of the gradient between pixels
     of one pattern, all relative to the sum of the filter's absolute weights; and the numbers of ``distinct_values`` and
-    ``patterns``.
+    ``patterns``, and the ``uniform_share`` of pixels whose pattern is all on or all off.
     """
     _check_counts(draws=draws)
     grey = luminance(images).double()
@@ -84,7 +84,9 @@ def closed_form_scores(
         codes = pattern_codes(preactivation(grey, filter_) > 0)
         spread = spread_within_patterns(gradient, codes) / largest
         scores.add("gradient", "pattern", {"relative_error": spread, "distinct_values": distinct_values(gradient)})
-        scores.add("none", "none", {"patterns": torch.tensor([len(each.unique()) for each in codes])})
+        kinds = torch.tensor([len(each.unique()) for each in codes])
+        uniform = ((codes == 0) | (codes == PATTERNS - 1)).double().mean((1, 2))
+        scores.add("none", "none", {"patterns": kinds, "uniform_share": uniform})
         table.add("sum_pool_conv", "none", 0, draw, scores)
     return table.frame()
 
@@ -132,31 +134,36 @@ def edge_scores(
 
 
 def sum_pool_pictures(
-    images: Tensor, *, image_ids: list[int], background: float, methods: Sequence[str], layers: Sequence[int],
-    channels: int, draw: int = 0, seed: int = 0,
+    images: Tensor, *, image_ids: list[int], background: float, methods: Sequence[str], filters: int,
+    layers: int, channels: int, seed: int = 0,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The images, their edges, their patterns under one filter, and maps of one net of each kind: (N, H, W).
+    """The images, their edges, and maps of several random filters, of a dense layer and of a stack of convolutions.
+
+    Parameters
+    ----------
+    images, image_ids, background, methods, channels, seed : as those of `edge_scores`.
+    filters : how many random filters: draws 0, 1, …
+    layers : of the stack.
 
     Returns
     -------
-    ``image``, ``edges``, ``active`` (1 where the filter answers above 0), ``printed`` (the paper's closed form), and
-    for each net, with its number of layers if it has several, and each method ``net:method``.
+    ``image``, ``edges``, and for each row of a gallery (``filter 1``, …, ``dense layer``, ``3 layers``) and each method
+    ``row:method``; for a filter ``row:units on`` too, 1 where it answers above 0. Each (N, H, W).
     """
+    _check_counts(filters=filters, layers=layers, channels=channels)
     grey = luminance(images).double()
     examples = _of_one_logit(grey, image_ids)
-    filter_ = random_filters(draw, seed=seed)[0][0, 0]
-    pictures = {
-        "image": grey[:, 0],
-        "edges": magnitude(grey)[:, 0],
-        "active": (preactivation(grey, filter_) > 0).double(),
-        "printed": gradient_in_closed_form(grey, filter_, *FORMS["printed"])[:, 0],
-    }
-    chosen: list[Method] = attributions.methods(methods)
-    for net in NETS:
-        for step, _, model in _random_nets(net, draw, grey, layers, channels, seed):
-            name = f"{net} {step}" if step else net
-            for method, maps in maps_of(model, examples, chosen, seed, name).items():
-                pictures[f"{name}:{method}"] = maps[:, 0]
+    chosen = attributions.methods(methods)
+    pictures = {"image": grey[:, 0], "edges": magnitude(grey)[:, 0]}
+    nets = {f"filter {draw + 1}": ("sum_pool_conv", draw) for draw in range(filters)}
+    nets |= {"dense layer": ("dense_relu", 0), f"{layers} layers": ("stacked_conv", 0)}
+    for row, (net, draw) in nets.items():
+        if net == "sum_pool_conv":
+            answer = preactivation(grey, random_filters(draw, seed=seed)[0][0, 0])
+            pictures[f"{row}:units on"] = (answer > 0).double()
+        for _, _, model in _random_nets(net, draw, grey, [layers], channels, seed):
+            for method, maps in maps_of(model, examples, chosen, seed, row).items():
+                pictures[f"{row}:{method}"] = maps[:, 0]
     return pictures
 
 

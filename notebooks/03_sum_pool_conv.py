@@ -98,6 +98,9 @@ out: str = ""  # where results go; empty: reports/scratch/03_sum_pool_conv
 
 # %%
 import inspect
+import textwrap
+
+from IPython.display import Markdown
 
 from lib import exactness, figures
 from lib.edge_masked import edge_map_pictures, edge_map_scores
@@ -109,6 +112,7 @@ from lib.sum_pool import gradient_in_closed_form
 from lib.sum_pool_scores import closed_form_scores, edge_scores, sum_pool_pictures
 from lib.vargrad_laws import quadratic_scores, vargrad_scores
 
+# %%
 study = Study("03_sum_pool_conv", globals())
 
 # %% [markdown]
@@ -120,15 +124,18 @@ study = Study("03_sum_pool_conv", globals())
 # %%
 data_sets = [name for name in image_sets if name != "photos"]
 of_set = {name: {"images": name} for name in data_sets}
-of_set |= {name: {"images": name, "n_images": photos, "size": photo_size} for name in image_sets if name == "photos"}
+if "photos" in image_sets:
+    of_set["photos"] = {"images": "photos", "n_images": photos, "size": photo_size}
 single = {"methods": methods, "nets": ["sum_pool_conv", "dense_relu"], "draws": draws}
-stacked = {"methods": methods, "nets": ["stacked_conv"], "draws": stacked_draws, "layers": layers, "channels": channels}
-linear = [study.call(linear_scores, methods=linear_methods, dataset=n, draws=draws, **of_set[n]) for n in data_sets]
-forms = [study.call(closed_form_scores, draws=draws, **each) for each in of_set.values()]
-edges = [study.call(edge_scores, **each, **net) for each in of_set.values() for net in (single, stacked)]
+stack = {"methods": methods, "nets": ["stacked_conv"], "draws": stacked_draws, "layers": layers, "channels": channels}
+calls = [study.call(quadratic_scores, draws=quadratics, samples=samples, side=8)]
+for name in data_sets:
+    calls.append(study.call(linear_scores, methods=linear_methods, dataset=name, draws=draws, **of_set[name]))
+for given in of_set.values():
+    calls.append(study.call(closed_form_scores, draws=draws, **given))
+    calls += [study.call(edge_scores, **given, **nets) for nets in (single, stack)]
 
 # %%
-calls = [*linear, *forms, *edges, study.call(quadratic_scores, draws=quadratics, samples=samples, side=8)]
 for net in study.nets:
     calls += [
         study.call(identity_scores, net=net, methods=identities, draws=identity_draws),
@@ -140,12 +147,12 @@ scores = study.gather(calls)
 
 # %%
 first, net = data_sets[0], study.nets[0]
-shown = [each for each in linear_methods if each not in ("vargrad", "deconvnet", "lrp_epsilon(epsilon=0.0)")]
+few = {name: given | {"n_images": 3} for name, given in of_set.items()}
+kinds = [each for each in linear_methods if each not in ("vargrad", "deconvnet", "lrp_epsilon(epsilon=0.0)")]
 plain = [each for each in methods if each not in ("input", "random")]
-few = {name: each | {"n_images": 3} for name, each in of_set.items()}
-galleries = {"linear": study.call(linear_pictures, methods=shown, dataset=first, **few[first])}
-for name, each in few.items():
-    galleries[name] = study.call(sum_pool_pictures, methods=plain, layers=layers[-1:], channels=channels, **each)
+three = {"filters": 3, "layers": layers[-1], "channels": channels}
+galleries = {"linear": study.call(linear_pictures, methods=kinds, dataset=first, **few[first])}
+galleries |= {name: study.call(sum_pool_pictures, methods=plain, **three, **given) for name, given in few.items()}
 galleries["edges"] = study.call(edge_map_pictures, net=net, n_images=3, methods=net_methods[:6])
 pictures = study.pictures(galleries)
 
@@ -175,19 +182,12 @@ pictures = study.pictures(galleries)
 # from a normal law, and knows nothing of digits.
 
 # %%
-drawn = pictures["linear"]
-rows = {
-    f"{words}, image {number + 1}": {"image": drawn["image"][number]}
-    | {method: drawn[f"{kind}:{method}"][number] for method in shown}
-    for kind, words in (("trained", "w trained"), ("random", "w random"))
-    for number in range(2)
-}
 study.figure(
-    figures.gallery(rows),
+    figures.gallery(figures.rows_of(pictures["linear"], [0, 1])),
     "linear-maps",
-    "All methods that take no product with the image give w itself, whatever the image; the others give w where there "
-    "is ink, and nothing elsewhere. A random w is plain noise; times the image, the noise has the shape of a digit. "
-    f"Linear models on {first}: red positive, blue negative.",
+    "All methods that take no product with the image give w itself, whatever the image; the others give w where the "
+    "image differs from the reference, and nothing elsewhere. A random w is plain noise; times the image, the noise has "
+    f"the shape of a digit. Linear models on {first}; red positive, blue negative.",
     "Grid of maps of linear models: rows are a trained and a random weight vector for two digits, columns are methods.",
 )
 
@@ -195,13 +195,24 @@ study.figure(
 # Now the same as numbers: the largest relative difference of each map from its closed form, over all images and draws.
 
 # %%
-errors = scores[scores.intervention.isin(["linear", "linear(weights=random)"]) & (scores.metric == "relative_error")]
-table = errors.pivot_table(
-    index=["method", "against"], columns="intervention", values="value", aggfunc="max", observed=True
+states = {"linear": "w trained", "linear(weights=random)": "w random"}
+errors = scores[scores.intervention.isin(list(states)) & (scores.metric == "relative_error")]
+formulas = {
+    "weights": "w",
+    "zero": "0",
+    "weights_x_input": "x ⊙ w",
+    "weights_x_difference": "(x − reference) ⊙ w",
+    "half": "(x − reference) ⊙ w / 2",
+    "gradient_x_input": "Gradient ⊙ input",
+}
+largest = (
+    errors.groupby(["method", "against", "intervention"], observed=True).value.max().unstack().rename(columns=states)
 )
+
+# %%
 study.table(
-    table.map(figures.power_of_ten),
-    "Largest relative difference of a map from what stands beside it.",
+    largest.rename(index=figures.SPOKEN, level=0).rename(index=formulas, level=1).map(figures.power_of_ten),
+    "Largest relative difference of a map from the formula beside it.",
     name="linear-errors",
 )
 
@@ -225,7 +236,7 @@ for state in ("linear", "linear(weights=random)"):
 # %%
 ratios = scores[scores.metric == "ratio"].groupby(["dataset", "method", "intervention"], observed=True).value
 study.table(
-    ratios.agg(["min", "max"]).unstack("intervention"),
+    ratios.agg(["min", "max"]).rename(index=figures.SPOKEN, level=1).rename(index=states, level=2),
     "Integrated gradients over (x − reference) ⊙ w, least and largest of all images and draws: 1, not the printed 1/2.",
     6,
     "half",
@@ -243,13 +254,22 @@ study.table(
 # completely*: on black pixels both maps are 0, and ties agree.
 
 # %%
-linear_rows = scores[scores.intervention.isin(["linear", "linear(weights=random)"])]
-kept = linear_rows[linear_rows.metric.isin(["autocorrelation", "spearman", "spearman_abs", "spearman_abs_fg"])]
-table = kept.pivot_table(
-    index=["dataset", "intervention", "method", "against"], columns="metric", values="value", observed=True
+noise = scores[scores.metric == "autocorrelation"].groupby("intervention", observed=True).value.mean()
+sides = {"original": "map of the trained w", "input": "image"}
+ranks = {"spearman": "ρ", "spearman_abs": "ρₐ", "spearman_abs_fg": "ρₐ, ink only"}
+kept = scores[scores.against.isin(list(sides)) & scores.metric.isin(list(ranks))]
+kept = kept[kept.intervention == "linear(weights=random)"]
+table = kept.groupby(["dataset", "method", "against", "metric"], observed=True).value.mean().unstack()
+table = table.rename(index=figures.SPOKEN, level=1).rename(index=sides, level=2)
+
+# %%
+study.table(
+    table[list(ranks)].rename(columns=ranks),
+    "Rank correlation of the map of a random w with the map of the trained w, and with the image; means over images and "
+    f"draws. Correlation of neighbours: {noise['linear']:.2f} in the trained w, "
+    f"{noise['linear(weights=random)']:.3f} in the random ones.",
+    name="linear-randomized",
 )
-study.table(table, "Means over images and draws: correlation of neighbours, and rank correlations with the map of the "
-            "trained w (original) and with the image (input).", name="linear-randomized")  # fmt: skip
 
 # %% [markdown]
 # ## One filter, one ReLU, one sum
@@ -271,24 +291,24 @@ study.table(table, "Means over images and draws: correlation of neighbours, and 
 # library writes it, with both conventions as switches:
 
 # %%
-print(inspect.getsource(gradient_in_closed_form).split('"""')[2])
+body = inspect.getsource(gradient_in_closed_form).split('"""')[2]
+Markdown(f"```python\n{textwrap.dedent(body).strip()}\n```")
 
 # %% [markdown]
 # Does it give what autograd gives? And how far off are the two conventions, alone and together? (1 is the
 # sum of the filter's absolute weights, the largest gradient it could give.)
 
 # %%
-found = scores[
-    (scores.intervention == "sum_pool_conv")
-    & scores.against.isin(["closed_form", "slope_one", "index_plus", "printed"])
-]
-table = found.groupby(["dataset", "against"], observed=True).value.agg(["mean", "max"]).unstack("dataset")
-study.table(
-    table.map(figures.power_of_ten),
-    "Relative difference of autograd's gradient from four closed forms: ours, with the slope 1 at 0, with the index "
-    "turned, and as printed, with both. Mean and largest over images and filters.",
-    name="closed-forms",
-)
+conventions = {
+    "closed_form": "as derived here",
+    "slope_one": "with the slope 1 at 0",
+    "index_plus": "with the index turned",
+    "printed": "with both, as printed",
+}
+found = scores[(scores.intervention == "sum_pool_conv") & scores.against.isin(list(conventions))]
+table = found.groupby(["against", "dataset"], observed=True).value.agg(["mean", "max"]).unstack().loc[list(conventions)]
+caption = "Relative difference of autograd's gradient from four closed forms; mean and largest over images and filters."
+study.table(table.rename(index=conventions).map(figures.power_of_ten), caption, name="closed-forms")
 
 # %%
 assert largest_error(scores, "sum_pool_conv", "gradient", "closed_form") < exactness.EXACT
@@ -310,46 +330,43 @@ assert largest_error(scores, "sum_pool_conv", "gradient", "pattern") < exactness
 # papers' argument for edges.
 
 # %%
-name = image_sets[-1]
-counts = scores[(scores.metric == "distinct_values")].groupby("dataset", observed=True).value.agg(["mean", "max"])
-active, gradient = pictures[name]["active"][-1], pictures[name]["sum_pool_conv:gradient"][-1]
-commonest = figures.common_patterns(active)
-both = sum(share for code, share in commonest if code in (0, 511))
+single = scores[scores.intervention == "sum_pool_conv"]
+counts = single[single.metric == "distinct_values"].groupby("dataset", observed=True).value.agg(["mean", "max"])
+uniform = single[single.metric == "uniform_share"].groupby("dataset", observed=True).value.mean()
 assert counts["max"].max() <= 512
+values = "; ".join(f"{name}: {mean:.0f} values, at most {most:.0f}" for name, mean, most in counts.itertuples())
+flat = "; ".join(f"{name} {share:.0%}" for name, share in uniform.items())
+shown = pictures[image_sets[-1]]
+varied = max("123", key=lambda n: len(figures.common_patterns(shown[f"filter {n}:units on"][-1])))
+units, gradient = (shown[f"filter {varied}:{each}"][-1] for each in ("units on", "gradient"))
+
+# %%
 study.figure(
-    figures.pattern_shares(active, gradient),
+    figures.pattern_shares(units, gradient),
     "patterns",
-    f"{len(commonest)} of 512 patterns occur in this picture of {name}; {both:.0%} of its pixels have all nine units on or "
-    f"all off, and so one of two values. Over all images and filters a map has {counts['mean'].min():.0f} to "
-    f"{counts['mean'].max():.0f} values on average ({'; '.join(counts.index)}), and never more than "
-    f"{counts['max'].max():.0f}.",
+    f"{len(figures.common_patterns(units))} of 512 patterns occur in one picture of {image_sets[-1]}. Mean over all images "
+    f"and filters, {values}. Pixels with all nine units on or all off, and so with one of two gradients: {flat}. Shown is "
+    "the most varied of three random filters.",
     "Bars of the shares of the commonest on-off patterns, each pattern drawn below its bar.",
 )
 
 # %% [markdown]
 # ### What one sees
 #
-# The filter is drawn at random: nobody has taught it anything. Next to the maps stand the edges of the image (Sobel's
-# magnitude), and the same methods on two other random models: a *dense* layer in the place of the convolution, with as
-# many hidden units as pixels, and a stack of convolutions.
+# The filters are drawn at random: nobody has taught them anything. Three of them, and below the same methods on two
+# other random models: a *dense* layer in the place of the convolution, with as many hidden units as pixels, and a stack
+# of convolutions. Beside the image stand its edges (Sobel's magnitude). Look how much depends on the filter: one whose
+# numbers sum to something large is on all over a bright picture, or off, and then the map is flat.
 
 # %%
-kinds = {
-    "sum_pool_conv": "one filter",
-    "dense_relu": "dense layer",
-    f"stacked_conv {layers[-1]}": f"{layers[-1]} layers",
-}
 for name in image_sets:
-    own = {each: picture[-1] for each, picture in pictures[name].items()}
-    common = {"image": own["image"], "edges": own["edges"]}
-    rows = {words: common | {each: own[f"{kind}:{each}"] for each in plain} for kind, words in kinds.items()}
-    rows["one filter"]["units on"] = own["active"]
+    rows = figures.rows_of(pictures[name], [2], ["image", "edges"])
     study.figure(
-        figures.gallery(rows, ("image", "edges", "units on")),
+        figures.gallery(rows, grey=("image", "edges", "units on")),
         f"maps-{name}",
-        "A random filter that never saw a training image traces the object; a random dense layer gives noise unless "
-        f"the map is multiplied by the image. {name}; red positive, blue negative, grey: not a map.",
-        "Grid of maps, rows are random models, columns the image, its edges, and attribution methods.",
+        "A random filter that never saw a training image can trace the object, and a stack of them does; a random dense "
+        f"layer gives noise, unless the map is multiplied by the image. {name}; red positive, blue negative, grey: no map.",
+        "Grid of pictures: rows are random models, columns the image, its edges, units that are on, and attribution maps.",
     )
 
 # %% [markdown]
@@ -374,26 +391,20 @@ for name in image_sets:
 # brightness, which is largest where bright meets dark. Locality makes the edge.
 
 # %%
-auc = scores[scores.metric == "auc_edge"]
-words = {
-    name: figures.in_words(auc[auc.dataset == name], methods, "auc_edge", "edge", "sum_pool_conv")
-    for name in image_sets
-}
-dense = {
-    name: figures.in_words(auc[auc.dataset == name], plain, "auc_edge", "edge", "dense_relu") for name in image_sets
-}
-inputs = (
-    auc[(auc.method == "input") & (auc.intervention == "sum_pool_conv")].groupby("dataset", observed=True).value.mean()
-)
 study.figure(
     figures.edge_finding(scores, methods, 0.7),
     "edge-auc",
-    "; ".join(f"{name}, one filter: {words[name]}; dense layer: {dense[name]}" for name in image_sets)
-    + f". The image itself: {', '.join(f'{name} {inputs[name]:.2f}' for name in image_sets)}. Dashed: the bar of 0.7; "
-    "means and 95 % intervals over images and draws.",
+    f"One random filter, {figures.edge_words(scores, methods, 'sum_pool_conv')}. A random dense layer instead, "
+    f"{figures.edge_words(scores, plain, 'dense_relu')}. Dashed: the bar of 0.7; means and 95 % intervals over images and "
+    "draws.",
     "Dot plot, one panel per image set, one row per method: area under the curve for one random filter and for a random "
     "dense layer.",
 )
+
+# %% [markdown]
+# Three questions to ask of it. Do digits clear the bar, and does the image itself? Where is the dense layer no worse
+# than the convolution? (For integrated gradients: they are a product with the image, whatever the model.) And what is
+# left on photographs, which have no black background to stand out from?
 
 # %% [markdown]
 # ### More than one layer
@@ -407,12 +418,8 @@ study.figure(
 study.figure(
     figures.layers_curves(scores, methods),
     "layers",
-    f"From {layers[0]} to {layers[-1]} layers of {channels} random filters: "
-    + "; ".join(
-        f"{name}: {figures.in_words(auc[auc.dataset == name], plain, 'auc_edge', 'edge', 'stacked_conv')}"
-        for name in image_sets
-    )
-    + ". Means and 95 % intervals over images and draws.",
+    f"From {layers[0]} to {layers[-1]} layers of {channels} random filters, "
+    f"{figures.edge_words(scores, plain, 'stacked_conv')}. Means and 95 % intervals over images and draws.",
     "Curves of the area under the curve against the number of random convolutional layers, one panel per image set.",
 )
 
@@ -435,13 +442,16 @@ states = {
     "identity(weights=random,bias=none)": "random, biases set to 0",
 }
 found = scores[(scores.method == "deeplift") & (scores.against == "gradient_x_input")]
-apart = found.groupby("intervention", observed=True).value.mean()
+apart = found[found.intervention == "identity"].groupby(["model", "dataset"], observed=True).value.mean()
+words = ", ".join(f"{model}-{dataset} {value:.2f}" for (model, dataset), value in apart.items())
+
+# %%
 study.figure(
     figures.error_dots(scores, identities, states, "gradient_x_input"),
     "identities",
-    "ε-LRP with ε = 0 is Gradient ⊙ input with and without biases; DeepLIFT is only without: with the trained biases it "
-    f"is {apart['identity']:.2f} away, as a share of the largest value. One dot per image and draw, double precision; "
-    "dashed: what counts as exact.",
+    "ε-LRP with ε = 0 is Gradient ⊙ input with and without biases; DeepLIFT is only without. With the trained biases it is "
+    f"away by these shares of the largest value: {words}. One dot per image and draw, double precision; dashed: what "
+    "counts as exact.",
     "Dots of relative errors on a logarithmic axis, one row per method, four colours for trained and random nets with "
     "and without biases, one panel per net.",
 )
@@ -497,14 +507,16 @@ study.figure(
 # net, and $\sigma^2$ should be back.
 
 # %%
-found = scores[
-    (scores.method == "vargrad") & scores.metric.isin(["standard_errors", "spearman_abs", "spearman_abs_fg"])
-]
-table = found[found.against.isin(["closed_form", "gradient"])].pivot_table(
-    index=["intervention", "model", "dataset"], columns="metric", values="value", observed=True
-)
-study.table(table, "VarGrad: distance from the closed form in standard errors (about 1 if it holds), and rank correlation "
-            "with the size of the gradient, on all pixels and on ink.", name="vargrad")  # fmt: skip
+columns = {
+    "standard_errors": "from the closed form, in standard errors",
+    "spearman_abs": "ρₐ with the gradient",
+    "spearman_abs_fg": "ρₐ with the gradient, ink only",
+}
+named = {"quadratic": "quadratic", "vargrad": "ReLU net", "vargrad(activation=softplus)": "Softplus net"}
+found = scores[(scores.method == "vargrad") & scores.metric.isin(list(columns)) & scores.intervention.isin(list(named))]
+means = found.groupby(["intervention", "model", "dataset", "metric"], observed=True).value.mean().unstack()
+caption = "VarGrad: distance from its closed form (about 1 if it holds), and rank correlation with the gradient's size."
+study.table(means[list(columns)].rename(columns=columns).rename(index=named, level=0), caption, name="vargrad")
 
 # %%
 laws = figures.noise_laws(scores)
@@ -516,9 +528,9 @@ powers = [
 study.figure(
     figures.vargrad_curves(scores),
     "vargrad-noise",
-    f"VarGrad grows with the noise to the power: {', '.join(powers)}. Near 2 on a smooth net and near 1 on a ReLU net; with "
-    "max-pooling on a black background near 0, because there the image sits on a kink already and the smallest noise "
-    "throws it off. Means over images with 95 % intervals.",
+    f"VarGrad grows with the noise to the power: {', '.join(powers)}. The prediction is 2 without kinks and 1 with ReLU. With "
+    "max-pooling the image sits *on* a kink where its background is flat, and the smallest noise throws it off. Means over "
+    "images with 95 % intervals.",
     "Curves on two logarithmic axes: VarGrad over the squared gradient against the noise, for each net with ReLU and with "
     "Softplus.",
 )
@@ -552,13 +564,8 @@ for trained in study.nets:
 # eye; whether their edges are soft or binary is not said.)
 
 # %%
-both = {each: picture[-1] for each, picture in pictures["edges"].items()}
-rows = {
-    title: {"image": both[image]} | {each: both[f"{state}:{each}"] for each in net_methods[:6]}
-    for title, image, state in (("image", "image", "original"), ("its edges", "masked", "masked"))
-}
 study.figure(
-    figures.gallery(rows),
+    figures.gallery(figures.rows_of(pictures["edges"], [2], [])),
     "masked-maps",
     f"Maps of an image (top) and of its edges alone (bottom), for the same class. {net.name}; red positive, blue negative.",
     "Grid of maps in two rows, for a digit and for the digit multiplied by its edges.",

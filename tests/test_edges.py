@@ -157,7 +157,7 @@ def test_confidence_is_the_softmax_of_the_explained_class():
 def test_pictures_are_those_of_image_and_edges():
     arguments = given()
     pictures = edge_map_pictures(Small(), methods=["input", "gradient"], **arguments)
-    assert torch.equal(pictures["original:input"], arguments["images"][:, 0])
-    assert torch.equal(pictures["masked:input"], edges_only(arguments["images"])[:, 0])
-    assert torch.equal(pictures["masked"], pictures["masked:input"])
-    assert not torch.equal(pictures["original:gradient"], pictures["masked:gradient"])
+    assert torch.equal(pictures["whole:input"], arguments["images"][:, 0])
+    assert torch.equal(pictures["edges alone:input"], edges_only(arguments["images"])[:, 0])
+    assert torch.equal(pictures["edges alone:image"], pictures["edges alone:input"])
+    assert not torch.equal(pictures["whole:gradient"], pictures["edges alone:gradient"])

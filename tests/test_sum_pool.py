@@ -157,6 +157,15 @@ def test_maps_have_as_many_values_as_patterns_at_most(forms):
     assert len(wide) == 12
 
 
+def test_the_share_of_uniform_patterns_is_counted_pixel_by_pixel(forms):
+    rows = forms[(forms.metric == "uniform_share") & (forms.draw == 2)].set_index("image").value
+    on = preactivation(framed(16), random_filters(2)[0][0, 0]) > 0
+    for number in range(2):
+        padded = np.pad(on[number].numpy(), 1)
+        sums = [padded[i : i + 3, j : j + 3].sum() for i in range(16) for j in range(16)]
+        assert rows[number] == pytest.approx(np.mean([each in (0, 9) for each in sums]))
+
+
 def test_every_net_method_image_and_draw_has_its_auc():
     table = edge_scores(
         framed(16), methods=["gradient", "edge", "random"], nets=NETS, draws=3, layers=[1, 2], channels=2, **GIVEN
@@ -183,11 +192,13 @@ def test_colours_are_explained_by_their_luminance():
 
 def test_pictures_show_what_their_names_say():
     images = framed(16)
-    pictures = sum_pool_pictures(images, methods=["gradient"], layers=[2], channels=2, **GIVEN)
-    filter_ = random_filters(0)[0][0, 0]
-    assert torch.equal(pictures["active"] > 0, preactivation(images, filter_) > 0)
-    assert torch.allclose(pictures["sum_pool_conv:gradient"], gradient_in_closed_form(images, filter_)[:, 0])
-    assert {"image", "edges", "printed", "dense_relu:gradient", "stacked_conv 2:gradient"} < set(pictures)
+    pictures = sum_pool_pictures(images, methods=["gradient"], filters=2, layers=2, channels=2, **GIVEN)
+    for draw in range(2):
+        filter_ = random_filters(draw)[0][0, 0]
+        assert torch.equal(pictures[f"filter {draw + 1}:units on"] > 0, preactivation(images, filter_) > 0)
+        expected = gradient_in_closed_form(images, filter_)[:, 0]
+        assert torch.allclose(pictures[f"filter {draw + 1}:gradient"], expected)
+    assert {"image", "edges", "dense layer:gradient", "2 layers:gradient"} < set(pictures) and len(pictures) == 8
     assert all(each.shape == (2, 16, 16) for each in pictures.values())
 
 

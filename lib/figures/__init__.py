@@ -1,9 +1,9 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
-from lib.figures.edges import edge_finding, edge_likeness, edges_alone, layers_curves
+from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
-from lib.figures.galleries import gallery
+from lib.figures.galleries import gallery, rows_of
 from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
@@ -48,6 +48,7 @@ __all__ = [
     "destroyed_gradient",
     "edge_finding",
     "edge_likeness",
+    "edge_words",
     "edges_alone",
     "error_dots",
     "full_reinit",
@@ -78,6 +79,7 @@ __all__ = [
     "pattern_shares",
     "power_of_ten",
     "product_grid",
+    "rows_of",
     "setting_words",
     "spoken",
     "ssim_by_spread",

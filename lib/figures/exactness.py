@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -34,12 +33,13 @@ def error_dots(scores: pd.DataFrame, methods: Sequence[str], states: Mapping[str
     against : what the methods should equal.
     """
     chosen = scores[(scores.metric == "relative_error") & (scores.against == against)]
+    chosen = chosen[chosen.intervention.isin(list(states)) & chosen.method.isin(list(methods))]
     nets = chosen[["model", "dataset"]].drop_duplicates().sort_values(["dataset", "model"])
     figure, axes = panels(len(nets), per_row=2, width=4.2, height=0.62 * len(methods) + 1.2)
     for axis, (model, dataset) in zip(axes, nets.itertuples(index=False), strict=True):
         own = chosen[(chosen.model == model) & (chosen.dataset == dataset)]
         for number, (intervention, words) in enumerate(states.items()):
-            rows = own[(own.intervention == intervention) & own.method.isin(list(methods))]
+            rows = own[own.intervention == intervention]
             heights = len(methods) - 1 - rows.method.astype(str).map(methods.index) + 0.27 - 0.18 * number
             axis.plot(
                 rows.value.clip(lower=_ZERO), heights, linestyle="", marker=_MARKERS[number], markersize=4.5,
@@ -150,6 +150,6 @@ def power_of_ten(value: float) -> str:
     """A small number for a sentence: ``2·10⁻¹⁶``; 0 stays 0, and what is above 0.01 is written out."""
     if value == 0 or value >= 0.01:
         return f"{value:.2g}"
-    digits = int(np.floor(np.log10(value)))
-    raised = str(digits).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{value / 10**digits:.0f}·10{raised}"
+    leading, power = f"{value:.0e}".split("e")
+    raised = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{leading}·10{raised}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,6 +43,30 @@ def gallery(rows: Mapping[str, Mapping[str, np.ndarray]], grey: tuple[str, ...] 
         axis.set_title(spoken(name).replace(" ", "\n"), fontsize=min(10, 8.5 * cell), va="bottom")
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.06, hspace=0.06)
     return figure
+
+
+def rows_of(
+    pictures: Mapping[str, np.ndarray], numbers: Sequence[int], common: Sequence[str] = ("image",)
+) -> dict[str, dict[str, np.ndarray]]:
+    """Arrange pictures for a gallery: ``row: column`` -> a row of that title, for each of some images.
+
+    Parameters
+    ----------
+    pictures : name -> (N, H, W); names without a colon are those of whole images.
+    numbers : which images; with several, each title says which.
+    common : names without a colon that open every row.
+    """
+    rows: dict[str, dict[str, np.ndarray]] = {}
+    titles = dict.fromkeys(name.partition(":")[0] for name in pictures if ":" in name)
+    for title in titles:
+        for place, number in enumerate(numbers, 1):
+            own = {name: pictures[name][number] for name in common}
+            for name, picture in pictures.items():
+                row, _, column = name.partition(":")
+                if row == title and column:
+                    own[column] = picture[number]
+            rows[f"{title}, image {place}" if len(numbers) > 1 else title] = own
+    return rows
 
 
 def _show(axis: Axes, picture: np.ndarray, grey: bool) -> None:
