@@ -359,9 +359,9 @@ study.figure(
 # $$\rho_a = \frac{q\,(1 - f)}{1 - fq + (fq)^2/3},$$
 #
 # little, whatever the map (and at $q = 1$ the tie floor again). Hence the controls: the explained class's Gradient ⊙
-# input, kept on pixels that are *drawn by lot*, anew for every state of the net. How many? Not one in $C$, as one might think. If all $C$ claims are alike, the
-# explained one is the largest with probability $1/C$ and the smallest with the same: the competition keeps $2/C$, one
-# pixel in 5. We run both, and count.
+# input, kept on pixels that are *drawn by lot*, anew for every state of the net. How many? Not one in $C$, as one
+# might think. If all $C$ claims are alike, the explained one is the largest with probability $1/C$ and the smallest
+# with the same: the competition keeps $2/C$, one pixel in 5. We run both, and count.
 
 # %%
 for name, table in nets.items():
