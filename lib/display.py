@@ -30,6 +30,7 @@ def figure_html(figure: Figure, name: str, caption: str, alt: str) -> str:
 
 def table_html(table: pd.DataFrame, caption: str, digits: int, name: str) -> str:
     """A table with numbers to so many digits; ``name`` is its address, empty for none."""
-    body = table.to_html(float_format=lambda value: f"{value:.{digits}f}", na_rep="–", border=0)
+    # Adding 0 to what was rounded leaves no negative zero.
+    body = table.to_html(float_format=lambda value: f"{round(value, digits) + 0.0:.{digits}f}", na_rep="–", border=0)
     address = f' id="{html.escape(name)}"' if name else ""
     return f"<figure{address}>{body}<figcaption>{html.escape(caption)}</figcaption></figure>"

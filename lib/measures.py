@@ -44,9 +44,9 @@ class Net:
 
     @property
     def name(self) -> str:
-        """As runs are named, e.g. ``cnn-mnist-seed1``; what was measured without a net has the data set's name."""
+        """As runs are named, e.g. ``cnn-mnist-seed1``; what was measured without a net has the images' name."""
         if self.model == "none":
-            return self.dataset
+            return "no net" if self.dataset == "none" else self.dataset
         return f"{self.model}-{self.dataset}" + (f"-seed{self.seed}" if self.seed else "")
 
     def takes_part(self, rule: Rule) -> bool:

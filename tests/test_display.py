@@ -43,5 +43,10 @@ def test_a_table_shows_digits_and_gaps():
     assert text.startswith("<figure><table") and 'class="dataframe"' in text
 
 
+def test_a_table_has_no_negative_zero():
+    text = table_html(pd.DataFrame({"value": [-0.001, -0.0, -0.006]}), "caption", 2, "")
+    assert "-0.00" not in text and text.count("0.00") == 2 and "-0.01" in text
+
+
 def test_a_table_has_an_address_if_asked():
     assert table_html(pd.DataFrame({"a": [1]}), "A", 2, "accuracies").startswith('<figure id="accuracies"><table')

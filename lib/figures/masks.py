@@ -149,7 +149,7 @@ def tail_curves(scores: pd.DataFrame) -> Figure:
         axis.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("std of the log-amplitude")
-        axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+        axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.26))
         sns.despine(ax=axis)
     axes[0].set_ylabel("similarity of two independent masks")
     figure.tight_layout()
