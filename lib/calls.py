@@ -26,8 +26,8 @@ class Call:
     methods : written forms of attribution methods, given as ``methods`` if there are any.
     n_images, size : how many images, and the height and width of photographs.
     beside : argument -> further net whose model is given under this name.
-    labels_of : argument -> net whose training labels are given under this name.
-    settings : further arguments, plain values.
+    parts_of : argument -> data set and the part of it (an attribute of `lib.data.DataSet`) given under this name.
+    settings : further arguments, plain values; ``costly`` holds methods too.
     """
 
     function: Callable[..., Any]
@@ -37,7 +37,7 @@ class Call:
     n_images: int = 0
     size: int = 0
     beside: Mapping[str, TrainedNet] = field(default_factory=dict)
-    labels_of: Mapping[str, TrainedNet] = field(default_factory=dict)
+    parts_of: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -51,7 +51,7 @@ class Call:
     def nets(self) -> list[TrainedNet]:
         """All nets that take part."""
         own = [] if self.net is None else [self.net]
-        return [*own, *self.beside.values(), *self.labels_of.values()]
+        return [*own, *self.beside.values()]
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -71,19 +71,19 @@ class Call:
             "n_images": self.n_images,
             "size": self.size,
             "beside": {name: net.name for name, net in self.beside.items()},
-            "labels_of": {name: net.name for name, net in self.labels_of.items()},
+            "parts_of": {name: list(part) for name, part in self.parts_of.items()},
             "settings": dict(self.settings),
         }
 
     @property
     def code(self) -> list[Any]:
         """The code that decides the result, beside what decides a net's images."""
-        code = code_of(self.function, self.methods)
+        code = code_of(self.function, [*self.methods, *self.settings.get("costly", [])])
         if self.images == "photos":
             code += [image_set, photograph]
         elif self.images:
-            code += [image_set, data.balanced, *data.loaders(self.images)]
-        return code
+            code += [image_set, data.balanced, data.references, *data.loaders(self.images)]
+        return [*code, *(loader for name, _ in self.parts_of.values() for loader in data.loaders(name))]
 
     def arguments(self) -> dict[str, Any]:
         """What the function is given, beside the net with its images: settings, methods, other nets, an image set."""
@@ -94,4 +94,4 @@ class Call:
         if self.methods:
             given["methods"] = self.methods
         given |= {name: net.model for name, net in self.beside.items()}
-        return given | {name: data.load(net.recipe.dataset).train_labels for name, net in self.labels_of.items()}
+        return given | {name: getattr(data.load(dataset), part) for name, (dataset, part) in self.parts_of.items()}

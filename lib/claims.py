@@ -14,12 +14,17 @@ of two, over images and draws, and compares its 95 % interval with a threshold:
     the K/3 units (rounded up) nearest the input and *higher* the others: ``higher`` (mean over them), ``each_higher``,
     ``each_lower``, ``some_lower`` (one of them suffices).
 ``minus, plus``
-    the same question with some of these fields replaced, subtracted or added pair by pair.
+    the same question with some of these fields replaced, subtracted or added pair by pair; with ``times``, so many
+    times it.
 ``above, below, within, near``
     the comparison: interval above or below a number, inside (-c, c), or inside centre ± tolerance.
 ``constant_as``
     the similarity that counts where a map is constant and so has none; without it such maps are left out and counted,
     and too many of them leave a part undecided.
+``some_method``
+    the name of a group of parts: one method suffices, if all parts of the group hold for it.
+``over_dataset``
+    a data set: the same question to the nets of the same model on it, subtracted; other images, so nothing is paired.
 ``second``
     True for a part that gives a verdict of its own (a stricter or corrected reading).
 
@@ -36,7 +41,8 @@ Some parts ask for another number than a mean, or for verdicts:
 ``consistent``
     claims whose verdict is the same on each of ``models`` x ``datasets``; not tested unless all of these are there.
 ``one_of``
-    a list of alternatives, each a part as above; on each net one of them suffices.
+    a list of alternatives, each a part as above; on each net one of them suffices. Those that name the same
+    ``alternative`` are one, and must hold together.
 
 Every training seed of every net is a part of its own: a claim about training must hold for each. A net that went
 through the cascade, but lacks what a part asks for, gives "not measured", which supports nothing.
@@ -116,7 +122,8 @@ def _parts(rules: Iterable[Rule], nets: Sequence[Net]) -> list[Part]:
     for rule in rules:
         if "one_of" in rule:
             for each in rule["one_of"]:
-                group = [replace(part, alternative=each["label"]) for part in _parts([each], nets)]
+                name = each.get("alternative", each["label"])
+                group = [replace(part, alternative=name) for part in _parts([each], nets)]
                 found += [replace(part, one_of=f"{', '.join(part.runs)}, {rule['label']}") for part in group]
         elif "unchanged" in rule:
             found += [_unchanged(rule, net) for net in nets if net.takes_part(rule)]

@@ -36,7 +36,7 @@ class Gathered(Stored):
         self, function: Callable[..., Any], *, net: TrainedNet | None = None, images: str = "",
         methods: Sequence[str] = (), n_images: int = 0, size: int = 0,
         beside: Mapping[str, TrainedNet] | None = None,
-        labels_of: Mapping[str, TrainedNet] | None = None, **settings: Any,
+        parts_of: Mapping[str, tuple[str, str]] | None = None, **settings: Any,
     ) -> Call:  # fmt: skip
         """One computation of this study, for `gather` or `pictures`; nothing is computed yet, see `lib.calls.Call`.
 
@@ -51,7 +51,7 @@ class Gathered(Stored):
         """
         if (net is not None or images) and not n_images:
             n_images = self.params["n_images"]
-        made = Call(function, net, images, list(methods), n_images, size, beside or {}, labels_of or {}, settings)
+        made = Call(function, net, images, list(methods), n_images, size, beside or {}, parts_of or {}, settings)
         with data_folder(self.params.get("data_dir", "")):
             made.check()
         return made

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from lib.compute import seed_of
 from lib.measures import Net, each_of, intervention_of, questions_of, stacked
-from lib.statistics import Estimate, crossed_bootstrap, crossed_mean, kendall
+from lib.statistics import Estimate, crossed_bootstrap, crossed_mean, kendall, unpaired_difference
 from lib.thresholds import (
     CONTRADICTED,
     INCONCLUSIVE,
@@ -70,12 +71,14 @@ class Part:
         return stored | {"run": ", ".join(self.runs), "threshold": list(self.threshold)}
 
 
-def measure(rule: Rule, nets: Iterable[Net]) -> Iterator[Part]:
+def measure(rule: Rule, nets: Sequence[Net]) -> Iterator[Part]:
     """Expand a rule into parts, each measured and judged."""
     for net in nets:
         if not net.takes_part(rule):
             continue
-        if "at" in rule and not net.last(intervention_of(rule)):
+        if "over_dataset" in rule:
+            yield from _over_dataset(net, rule, nets)
+        elif "at" in rule and not net.last(intervention_of(rule)):
             yield unmeasured(rule, net, threshold_text(rule))
         elif "kendall" in rule:
             yield _rank_agreement(net, rule)
@@ -111,6 +114,9 @@ def _means(net: Net, rule: Rule) -> Iterator[Part]:
     methods: Sequence[str | None] = rule.get("methods", [None])
     if methods == "all":
         methods = [*net.methods(rule)] or [None]
+    if "some_method" in rule:
+        # What was not run on this net is no candidate.
+        methods = [method for method in methods if method in net.methods(rule)] or methods
     for method in methods:
         for step in each_of(rule.get("at"), net.last(intervention_of(rule))):
             table = net.difference(rule, method, step)
@@ -126,7 +132,21 @@ def _means(net: Net, rule: Rule) -> Iterator[Part]:
             if rule.get("at") == "some_lower":
                 group = ", ".join(filter(None, [net.name, rule["label"], method]))
                 part = replace(part, one_of=group, alternative=f"step {step}")
+            if "some_method" in rule:
+                part = replace(part, one_of=f"{net.name}, {rule['some_method']}", alternative=method)
             yield part
+
+
+def _over_dataset(net: Net, rule: Rule, nets: Sequence[Net]) -> Iterator[Part]:
+    """Means of a net less those of the nets of the same model on another data set, whose images are others."""
+    others = [other for other in nets if (other.model, other.dataset) == (net.model, rule["over_dataset"])]
+    for method, other in product(rule["methods"], others):
+        tables = [each.table(rule, method, rule["at"]) for each in (net, other)]
+        if tables[0] is None or tables[1] is None:
+            yield unmeasured(rule, net, threshold_text(rule), method)
+        else:
+            estimate = unpaired_difference(tables[0].to_numpy(), tables[1].to_numpy())
+            yield replace(_part(net, rule, estimate, method, f"less {other.name}"), runs=(net.name, other.name))
 
 
 def _rank_agreement(net: Net, rule: Rule) -> Part:

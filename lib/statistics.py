@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,12 +48,48 @@ def crossed_mean(table: np.ndarray) -> Estimate:
     ----------
     table : (n images, J draws), float; NaN where a value is undefined.
     """
+    return _interval(*_moments(table))
+
+
+def unpaired_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
+    """Mean of one table less that of another with other images and draws, with its interval (Welch 1947).
+
+    Parameters
+    ----------
+    first, second : (n images, J draws), float, as for `crossed_mean`; they may differ in size.
+
+    Returns
+    -------
+    An estimate with the images and draws of the smaller table and the larger share of undefined values.
+    """
+    a, b = _moments(first), _moments(second)
+    variance = a.variance + b.variance
+    degrees = np.inf
+    if 0.0 < variance < np.inf:
+        degrees = variance**2 / (a.variance**2 / a.degrees + b.variance**2 / b.degrees)
+    images, draws = min(a.images, b.images), min(a.draws, b.draws)
+    return _interval(a.mean - b.mean, variance, degrees, images, draws, max(a.undefined, b.undefined))
+
+
+class _Moments(NamedTuple):
+    """A mean, its variance with the degrees of freedom, and what it was taken over."""
+
+    mean: float
+    variance: float
+    degrees: float
+    images: int
+    draws: int
+    undefined: float
+
+
+def _moments(table: np.ndarray) -> _Moments:
+    """The mean of images x draws and its variance, infinite where one value cannot tell."""
     table = np.asarray(table, dtype=float)
     undefined = float(np.isnan(table).mean()) if table.size else 1.0
     table = table[~np.isnan(table).all(1)][:, ~np.isnan(table).all(0)]
     n, draws = table.shape
     if n == 0:
-        return Estimate(np.nan, np.nan, np.nan, 0, 0, undefined)
+        return _Moments(np.nan, np.nan, np.nan, 0, 0, undefined)
     mean = float(np.nanmean(table))
     image_means, draw_means = np.nanmean(table, axis=1), np.nanmean(table, axis=0)
     terms, freedom = [], []
@@ -61,7 +98,7 @@ def crossed_mean(table: np.ndarray) -> Estimate:
             terms.append(means.var(ddof=1) / len(means))
             freedom.append(len(means) - 1)
     if not terms:
-        return Estimate(mean, -np.inf, np.inf, n, draws, undefined)
+        return _Moments(mean, np.inf, 1.0, n, draws, undefined)
     residual = 0.0
     if len(terms) == 2:
         residuals = table - image_means[:, None] - draw_means[None, :] + mean
@@ -70,9 +107,18 @@ def crossed_mean(table: np.ndarray) -> Estimate:
         freedom.append((n - 1) * (draws - 1))
     variance = max(sum(terms), *terms)
     if variance == 0.0:
-        return Estimate(mean, mean, mean, n, draws, undefined)
+        return _Moments(mean, 0.0, 1.0, n, draws, undefined)
     # Never fewer degrees of freedom than the smallest sample of the three would give by itself.
     degrees = max(variance**2 / sum(t**2 / f for t, f in zip(terms, freedom, strict=True)), min(freedom))
+    return _Moments(mean, float(variance), float(degrees), n, draws, undefined)
+
+
+def _interval(mean: float, variance: float, degrees: float, n: int, draws: int, undefined: float) -> Estimate:
+    """The t interval about a mean."""
+    if variance == 0.0:
+        return Estimate(mean, mean, mean, n, draws, undefined)
+    if variance == np.inf:
+        return Estimate(mean, -np.inf, np.inf, n, draws, undefined)
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * np.sqrt(variance))
     return Estimate(mean, mean - half, mean + half, n, draws, undefined)
 

@@ -828,3 +828,62 @@ def test_parts_are_a_flat_list_with_the_same_keys(name, complete):
         assert part.keys() == KEYS | {"holds", "verdict", "one_of", "alternative"}
         assert isinstance(part["run"], str) and isinstance(part["threshold"], list)
         assert part["verdict"] in {SUPPORTED, CONTRADICTED, INCONCLUSIVE}
+
+
+# One method of several, and another data set ------------------------------------------------------------------------
+
+
+def pair(method, first, second, **net):
+    """A method's scores under two metrics, at step 1."""
+    tables = (("spearman", first), ("spearman_abs_fg", second))
+    return scores(*(rows_of(around(value), method, metric, **net) for metric, value in tables))
+
+
+BOTH = [
+    {"methods": ["gradient", "smoothgrad"], "metric": metric, "at": [1], "above": 0.8, "some_method": "a method"}
+    for metric in ("spearman", "spearman_abs_fg")
+]
+
+
+@pytest.mark.parametrize(
+    ("gradient", "smoothgrad", "verdict"),
+    [
+        ((0.9, 0.9), (0.1, 0.1), SUPPORTED),
+        ((0.9, 0.1), (0.1, 0.9), CONTRADICTED),  # no method has both
+        ((0.1, 0.1), (0.9, 0.9), SUPPORTED),
+        ((0.8, 0.9), (0.1, 0.9), INCONCLUSIVE),
+    ],
+)
+def test_one_method_suffices_if_all_holds_for_it(rule, gradient, smoothgrad, verdict):
+    table = scores(pair("gradient", *gradient), pair("smoothgrad", *smoothgrad))
+    assert rule(table, *BOTH)["verdict"] == verdict
+
+
+def test_a_method_that_was_not_run_is_no_candidate(rule):
+    found = rule(pair("gradient", 0.1, 0.9), *BOTH)
+    assert found["verdict"] == CONTRADICTED and len(found["parts"]) == 2
+    # On every net one method must do.
+    table = scores(pair("gradient", 0.9, 0.9), pair("gradient", 0.1, 0.9, seed=1))
+    assert rule(table, *BOTH)["verdict"] == CONTRADICTED
+
+
+OVER = {"at": 1, "datasets": ["mnist"], "over_dataset": "fashion", "above": 0}
+
+
+@pytest.mark.parametrize(("other", "verdict"), [(0.8, SUPPORTED), (0.95, CONTRADICTED), (0.9, INCONCLUSIVE)])
+def test_a_data_set_is_set_against_another(rule, other, verdict):
+    first = rows_of(around(0.9, seed=1), dataset="mnist")
+    second = rows_of(around(other, images=14, seed=2), dataset="fashion")
+    found = rule(scores(first, second), OVER)
+    assert found["verdict"] == verdict
+    (part,) = found["parts"]
+    assert part["value"] == pytest.approx(0.9 - other, abs=1e-6) and part["run"] == "cnn-mnist, cnn-fashion"
+    assert part["n"] == 10
+
+
+def test_without_the_other_data_set_nothing_is_tested(rule):
+    assert rule(rows_of(around(0.9)), OVER)["verdict"] == NOT_TESTED
+    # Another architecture's net is no partner.
+    assert rule(scores(rows_of(around(0.9)), rows_of(around(0.5), dataset="fashion", model="mlp")), OVER)[
+        "verdict"
+    ] == (NOT_TESTED)

@@ -30,7 +30,15 @@ STUDIES = {
     "",
 }
 ROWS = yaml.safe_load(Path(claims.__file__).with_name("claims.yml").read_text(encoding="utf-8"))
-ENTRIES = [(row["id"], part) for row in ROWS for part in row.get("parts", [])]
+RANDOMIZATION = "01_model_randomization"
+ENTRIES = [(row["id"], part) for row in ROWS for part in row.get("parts", []) if row["study"] == RANDOMIZATION]
+OTHERS = [
+    (row["id"], part)
+    for row in ROWS
+    for entry in row.get("parts", [])
+    for part in entry.get("one_of", [entry])
+    if row["study"] != RANDOMIZATION
+]
 VERDICTS = [(name, part) for name, part in ENTRIES if "unchanged" in part or "consistent" in part]
 PARTS = [
     (name, part)
@@ -127,6 +135,18 @@ def test_a_part_is_well_formed(name, part):
         assert part["methods"] == "all" and part["at"] in MEANS and len(questions) == 2
     if "beyond_draws" in part:
         assert part["beyond_draws"] is True and part["methods"] == "all" and "minus" in part
+
+
+@pytest.mark.parametrize(("name", "part"), OTHERS, ids=[f"{name}-{part['label']}" for name, part in OTHERS])
+def test_a_part_of_another_study_says_what_it_asks(name, part):
+    fields = {"label", "methods", "metric", "against", "intervention", "models", "datasets", "seeds", "at", "second"}
+    words = {"minus", "plus", "constant_as", "some_method", "over_dataset", "alternative"}
+    assert part.keys() <= fields | words | COMPARISONS, name
+    assert len(part.keys() & COMPARISONS) == 1
+    # The cascade is what is meant where a rule does not say; its rows belong to the first study.
+    assert part["intervention"] not in INTERVENTIONS
+    assert set(part.get("methods", [])).isdisjoint({*attributions.CONTROLS, "all"}), "controls never count as methods"
+    assert "over_dataset" not in part or isinstance(part["at"], int)
 
 
 def check_nets(part):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from lib import statistics
-from lib.statistics import cells, crossed_bootstrap, crossed_mean, estimate, kendall, summary
+from lib.statistics import cells, crossed_bootstrap, crossed_mean, estimate, kendall, summary, unpaired_difference
 
 RUNS = 2000
 
@@ -315,3 +315,40 @@ def test_cells_are_means_written_out_whatever_is_missing_or_stands_twice():
             values = [row.value for row in table.itertuples() if (row.image, row.draw) == (image, draw)]
             expected = sum(values) / len(values) if values else np.nan
             assert found.loc[image, draw] == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+# Two samples that share nothing -------------------------------------------------------------------------------------
+
+
+def test_the_unpaired_difference_of_images_is_welchs_interval():
+    generator = np.random.default_rng(3)
+    first, second = generator.normal(1.0, 1.0, 12), generator.normal(0.0, 3.0, 30)
+    found = unpaired_difference(first[:, None], second[:, None])
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    assert found.value == pytest.approx(first.mean() - second.mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.images, found.draws) == (12, 1)
+
+
+def test_the_unpaired_difference_counts_what_is_undefined_and_knows_no_precision_of_one_value():
+    first = np.array([[1.0], [np.nan], [2.0], [3.0]])
+    assert unpaired_difference(first, np.ones((5, 1))).undefined == 0.25
+    lonely = unpaired_difference(first, np.ones((1, 1)))
+    assert (lonely.low, lonely.high) == (-np.inf, np.inf)
+    assert np.isnan(unpaired_difference(first, np.full((3, 1), np.nan)).value)
+    same = unpaired_difference(np.full((4, 1), 2.0), np.full((3, 1), 0.5))
+    assert (same.low, same.high) == (1.5, 1.5)
+
+
+def test_the_unpaired_difference_of_crossed_tables_covers():
+    generator = np.random.default_rng(5)
+
+    def table(centre, images, draws):
+        effects = generator.normal(0, 0.3, (images, 1)) + generator.normal(0, 0.2, (1, draws))
+        return centre + effects + generator.normal(0, 0.2, (images, draws))
+
+    inside = 0
+    for _ in range(600):
+        found = unpaired_difference(table(1.0, 12, 5), table(0.4, 20, 4))
+        inside += found.low < 0.6 < found.high
+    assert 0.92 < inside / 600 < 0.99

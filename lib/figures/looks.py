@@ -43,6 +43,8 @@ SPOKEN = {
     "pattern_attribution": "PatternAttribution",
     "meaningful_perturbation": "Meaningful perturbation",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
+    "competitive_gradient_x_input(keep=random)": "Pixels kept at random, 1 in C",
+    "competitive_gradient_x_input(keep=random,classes=5)": "Pixels kept at random, 1 in 5",
     "edge": "Edges (control)",
     "input": "Input (control)",
     "random": "Random (control)",
@@ -55,6 +57,7 @@ METRICS = {
     "spearman_abs_fg": "absolute maps, foreground only",
     "spearman_fg": "signed maps, foreground only",
     "sign_agreement_fg": "share of equal signs, foreground",
+    "ssim": "SSIM",
 }
 
 _COLOURS = [each for each in sns.color_palette("colorblind", 10) if max(each) - min(each) > 0.1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -43,7 +43,7 @@ def unit_bars(scores: pd.DataFrame, methods: Sequence[str], metric: str = "spear
         & (scores.metric == metric)
         & scores.method.isin(list(methods))
     ]
-    rows = _rows(chosen, methods)
+    rows = method_rows(chosen, methods)
     looks = style(methods)
     found = summary(chosen, ["step", "method"])
     figure, axes = panels(len(units), per_row=4, width=7.6 / min(4, len(units)), height=0.29 * len(rows) + 0.8)
@@ -112,11 +112,30 @@ def _dots(
     chosen: pd.DataFrame, methods: Sequence[str], metric: str, marks: dict[str, tuple[int, str, str, str]]
 ) -> Figure:
     """Rows are methods; marks: label -> (step, against what, colour, marker)."""
-    rows = _rows(chosen, methods)
+    rows = method_rows(chosen, methods)
     figure, axis = plt.subplots(figsize=(8.2, 0.42 * len(rows) + 1.5))
+    found = {label: (_summaries(chosen, *mark[:2]), *mark[2:]) for label, mark in marks.items()}
+    draw_dots(axis, rows, found)
+    axis.set_xlabel(f"similarity, {METRICS[metric]}")
+    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=2, frameon=False, fontsize=9)
+    return figure
+
+
+def _summaries(chosen: pd.DataFrame, step: int, against: str) -> pd.DataFrame:
+    """Mean and interval of every method at a step."""
+    return summary(chosen[(chosen.step == step) & (chosen.against == against)], ["method"])
+
+
+def draw_dots(axis: Axes, rows: Mapping[str, int], marks: Mapping[str, tuple[pd.DataFrame, str, str]]) -> None:
+    """Draw means with whiskers of 95 % intervals, one row per method, the marks of a row beside each other.
+
+    Parameters
+    ----------
+    rows : method -> height, see `method_rows`.
+    marks : label -> (means and intervals by method as `lib.statistics.summary` gives them, colour, marker).
+    """
     lows: list[float] = []
-    for number, (label, (step, against, colour, marker)) in enumerate(marks.items()):
-        found = summary(chosen[(chosen.step == step) & (chosen.against == against)], ["method"])
+    for number, (label, (found, colour, marker)) in enumerate(marks.items()):
         found = found[found.method.isin(list(rows)) & found.value.notna()]
         if len(found):
             # Beside each other, so that equal values do not hide one another.
@@ -131,13 +150,10 @@ def _dots(
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.grid(axis="y", color="0.92")
     axis.set_axisbelow(True)
-    axis.set_xlabel(f"similarity, {METRICS[metric]}")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=2, frameon=False, fontsize=9)
     sns.despine(ax=axis, left=True)
-    return figure
 
 
-def _rows(chosen: pd.DataFrame, methods: Sequence[str]) -> dict[str, int]:
+def method_rows(chosen: pd.DataFrame, methods: Sequence[str]) -> dict[str, int]:
     """Height of each measured method; the first stands on top."""
     shown = measured(chosen, methods)
     return {method: len(shown) - 1 - number for number, method in enumerate(shown)}
