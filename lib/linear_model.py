@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -251,8 +250,3 @@ def _errors(
         if method.label == "gradient":
             scores.add(method.name, "neighbours", {"autocorrelation": autocorrelation(found)})
     return scores, maps
-
-
-def white_noise_bound(pixels: int) -> float:
-    """Three times 1/sqrt(D), within which a correlation of D independent pixels lies."""
-    return 3.0 / math.sqrt(pixels)

@@ -467,8 +467,8 @@ for state in states:
 # black to the image, so they should equal Gradient ⊙ input at any number of steps. On the `mlp` they do. On the `cnn` a
 # few images stand out, and they taught us something: where a stroke is saturated, several pixels of a max-pooling window
 # answer with *equal* numbers. Which of them gets the gradient is up to the last bit, and the last bit changes along the
-# path. Add 0.1 % of noise to these images, which breaks the ties, and the difference is back at $10^{-16}$. A gradient at
-# a tie is not defined, and MNIST is full of ties.
+# path. Add 0.1 % of noise to these images, which breaks the ties, and the difference is back at $10^{-16}$ (a test of the
+# library does so). A gradient at a tie is not defined, and MNIST is full of ties.
 
 # %% [markdown]
 # ## What do integrated gradients sum to?
@@ -508,14 +508,14 @@ study.figure(
 
 # %%
 columns = {
-    "standard_errors": "from the closed form, in standard errors",
-    "spearman_abs": "ρₐ with the gradient",
-    "spearman_abs_fg": "ρₐ with the gradient, ink only",
+    "standard_errors": "standard errors",
+    "spearman_abs": "ρₐ",
+    "spearman_abs_fg": "ρₐ, ink only",
 }
 named = {"quadratic": "quadratic", "vargrad": "ReLU net", "vargrad(activation=softplus)": "Softplus net"}
 found = scores[(scores.method == "vargrad") & scores.metric.isin(list(columns)) & scores.intervention.isin(list(named))]
 means = found.groupby(["intervention", "model", "dataset", "metric"], observed=True).value.mean().unstack()
-caption = "VarGrad: distance from its closed form (about 1 if it holds), and rank correlation with the gradient's size."
+caption = "VarGrad: distance from its closed form in standard errors (about 1 if it holds), and rank correlation with the size of the gradient."
 study.table(means[list(columns)].rename(columns=columns).rename(index=named, level=0), caption, name="vargrad")
 
 # %%
@@ -529,7 +529,7 @@ study.figure(
     figures.vargrad_curves(scores),
     "vargrad-noise",
     f"VarGrad grows with the noise to the power: {', '.join(powers)}. The prediction is 2 without kinks and 1 with ReLU. With "
-    "max-pooling the image sits *on* a kink where its background is flat, and the smallest noise throws it off. Means over "
+    "max-pooling the image sits on a kink where its background is flat, and the smallest noise throws it off. Means over "
     "images with 95 % intervals.",
     "Curves on two logarithmic axes: VarGrad over the squared gradient against the noise, for each net with ReLU and with "
     "Softplus.",
@@ -609,6 +609,8 @@ study.table(verdicts.drop(columns="expected"), "Verdicts of this run; the box ab
 #   are ours; the same goes for the dense control.
 # - **"Convolution is responsible"** is decided for the gradient, whose closed form is the papers' argument. SmoothGrad and
 #   integrated gradients, and the other image sets, are the second reading.
+# - **Zero padding**, which the papers ask for, draws a frame around a photograph: beyond the border everything is black.
+#   These pixels count like all others.
 # - **Photographs** are grey (luminance) and small, because the dense control has as many weights as the fourth power of
 #   their side.
 # - **Linear model.** Trained with a small penalty, so that its minimum is unique; the papers do not say how.

@@ -24,8 +24,8 @@ def gallery(rows: Mapping[str, Mapping[str, np.ndarray]], grey: tuple[str, ...] 
     Parameters
     ----------
     rows : name of the row -> name of the column, or of a method -> (H, W).
-    grey : columns shown as grey pictures from black to white; all others are signed maps, red above and blue below 0,
-        each scaled by its own 99th percentile.
+    grey : columns shown as grey pictures, 0 black and the largest value white; all others are signed maps, red
+        above and blue below 0, each scaled by its own 99th percentile.
     """
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     cell = min(1.25, _WIDEST / len(columns))
@@ -71,7 +71,7 @@ def rows_of(
 
 def _show(axis: Axes, picture: np.ndarray, grey: bool) -> None:
     if grey:
-        axis.imshow(picture, cmap="gray", interpolation="nearest")
+        axis.imshow(picture, cmap="gray", vmin=0.0, vmax=picture.max() or 1.0, interpolation="nearest")
         return
     limit = np.percentile(np.abs(picture), _CLIP) or np.abs(picture).max() or 1.0
     axis.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
