@@ -86,7 +86,8 @@ for net, other, second in zip(study.nets, study.nets_named("permuted"), study.ne
     parts = {"permuted_labels": (shuffled, "train_labels")}
     parts |= {"test_images": (true, "test_images"), "test_labels": (true, "test_labels")}
     beside = {"permuted": other, "again": second}
-    calls.append(study.call(label_randomization, net=net, methods=methods, beside=beside, parts_of=parts, draws=draws))
+    given = {"methods": methods, "costly": costly, "draws": draws, "beside": beside, "parts_of": parts}
+    calls.append(study.call(label_randomization, net=net, **given))
 
 # %%
 net, beside = study.nets[0], dict(calls[0].beside)

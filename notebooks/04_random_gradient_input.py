@@ -127,7 +127,7 @@ shown = {
     for net in study.nets
 }
 if "photos" in image_sets:
-    photographs = {"images": "photos", "n_images": n_photos, "size": size, "stretch": True}
+    photographs = {"images": "photos", "n_images": 1, "size": size, "stretch": True}
     shown["photos"] = study.call(product_pictures, mode="mean-one", sigmas=sigmas, **photographs)
 pictures = study.pictures(shown)
 
