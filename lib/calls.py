@@ -27,7 +27,7 @@ class Call:
     n_images, size : how many images, and the height and width of photographs.
     beside : argument -> further net whose model is given under this name.
     parts_of : argument -> data set and the part of it (an attribute of `lib.data.DataSet`) given under this name.
-    settings : further arguments, plain values.
+    settings : further arguments, plain values; ``costly`` holds methods too.
     """
 
     function: Callable[..., Any]
@@ -78,11 +78,11 @@ class Call:
     @property
     def code(self) -> list[Any]:
         """The code that decides the result, beside what decides a net's images."""
-        code = code_of(self.function, self.methods)
+        code = code_of(self.function, [*self.methods, *self.settings.get("costly", [])])
         if self.images == "photos":
             code += [image_set, photograph]
         elif self.images:
-            code += [image_set, data.balanced, *data.loaders(self.images)]
+            code += [image_set, data.balanced, data.references, *data.loaders(self.images)]
         return [*code, *(loader for name, _ in self.parts_of.values() for loader in data.loaders(name))]
 
     def arguments(self) -> dict[str, Any]:

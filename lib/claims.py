@@ -14,7 +14,8 @@ of two, over images and draws, and compares its 95 % interval with a threshold:
     the K/3 units (rounded up) nearest the input and *higher* the others: ``higher`` (mean over them), ``each_higher``,
     ``each_lower``, ``some_lower`` (one of them suffices).
 ``minus, plus``
-    the same question with some of these fields replaced, subtracted or added pair by pair.
+    the same question with some of these fields replaced, subtracted or added pair by pair; with ``times``, so many
+    times it.
 ``above, below, within, near``
     the comparison: interval above or below a number, inside (-c, c), or inside centre ± tolerance.
 ``constant_as``

@@ -53,6 +53,7 @@ def label_randomization(
     training_images: Tensor,
     permuted_labels: Tensor,
     again: nn.Module | None = None,
+    costly: Sequence[str] = (),
     draws: int = 3,
     init: str = "own",
     test_images: Tensor | None = None,
@@ -77,6 +78,7 @@ def label_randomization(
     training_images, permuted_labels : (M, C, H, W) and (M,), what ``permuted`` was fitted to; also for methods that
         estimate something on them.
     again : trained as ``model`` from another seed: how similar two maps are that mean the same.
+    costly : further methods, left out where a net was never trained and where each net explains its own class.
     draws : number of models that were never trained.
     init : what their weights are drawn from, a word of `lib.initialisers.LAWS`; ``own`` is the training initialiser.
     test_images, test_labels : (T, C, H, W) and (T,); with them the accuracy of both models goes into the table.
@@ -105,7 +107,7 @@ def label_randomization(
     others = {"permuted": permuted} | ({} if again is None else {"again": again})
     for name, other in others.items():
         check_alike(model, other, name)
-    chosen = check_methods(model, examples, methods)
+    chosen = check_methods(model, examples, [*methods, *costly])
     law = law_named(init, model)
     fit = fitted(permuted, training_images, permuted_labels)
     tables = [_fit_rows(fit, permuted_labels)]
@@ -124,7 +126,7 @@ def label_randomization(
         progress.step("true labels")
         for net in nets:
             working.load_state_dict(net.state)
-            table.add(net.intervention, net.level, net.step, net.draw, bench.scores(net))
+            table.add(net.intervention, net.level, net.step, net.draw, bench.scores(net, costly))
             progress.step(net.name)
         tables.append(table.frame())
     return pd.concat(tables, ignore_index=True)
@@ -215,10 +217,11 @@ class _Bench:
         self._add_alone(scores, self.true)
         return scores
 
-    def scores(self, net: _Net) -> Scores:
+    def scores(self, net: _Net, costly: Sequence[str]) -> Scores:
         """The maps of the net that the working copy holds, compared with those of the net studied."""
         workspace = self._workspace(net.name, net.rule)
-        found = self._explained(workspace, self.methods)
+        cheap = [each for each in self.methods if each.name not in costly]
+        found = self._explained(workspace, self.methods if net.intervention == LABELS else cheap)
         scores = Scores(workspace.targets)
         for name, maps in found.items():
             scores.add(name, net.against, compare(maps, self.true[name], RANK_METRICS))

@@ -85,7 +85,7 @@ class Net:
                     # A number about the intact model stands beside every draw.
                     other = pd.DataFrame({draw: other[NO_DRAW] for draw in table.columns})
                 # pandas pairs by image and draw, so the difference is taken within each cell.
-                table = None if other is None else table + sign * other
+                table = None if other is None else table + sign * twin.get("times", 1.0) * other
         return table
 
     def table(self, rule: Rule, method: str | None, at: str | int | None) -> pd.DataFrame | None:

@@ -12,8 +12,9 @@ from typing import Any
 
 from lib.errors import StudyError
 
-# They decide no number: names and messages, the terminal, the cache, the list of methods.
-_WITHOUT_NUMBERS = {"lib", "lib.attributions", "lib.artefacts", "lib.errors", "lib.progress"}
+# They decide no number: names and messages, the terminal, the cache, the list of methods. Of the data sets, what loads
+# those that a computation is given stands in its key by itself (`lib.calls.Call.code`): one more makes nothing stale.
+_WITHOUT_NUMBERS = {"lib", "lib.attributions", "lib.artefacts", "lib.data", "lib.errors", "lib.progress"}
 
 
 def closure(parts: Iterable[Any]) -> list[ModuleType]:

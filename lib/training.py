@@ -24,6 +24,8 @@ from lib.errors import StudyError
 from lib.progress import Progress
 from lib.scores import of_net
 
+PRECISIONS = ("float32", "bfloat16")
+
 _LOG_EVERY = 250
 
 
@@ -38,6 +40,8 @@ class Recipe:
     iterations, batch_size, learning_rate : Adam with its default moments.
     weight_decay : penalty ``weight_decay / 2 * ||W||^2`` on the model's ``decayed`` weights, inside Adam's
         gradient as in the released code of Adebayo et al. (not decoupled).
+    precision : ``float32``, or ``bfloat16`` for the products inside the passes of training, twice as fast where a
+        processor knows it; weights and everything after training are float32.
     """
 
     model: str
@@ -47,11 +51,16 @@ class Recipe:
     batch_size: int
     learning_rate: float
     weight_decay: float
+    precision: str = "float32"
 
     @property
     def key(self) -> str:
         """The key of the trained net: this recipe and the code that follows it."""
-        return artefacts.key_of(asdict(self), [*_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)])
+        stated = asdict(self)
+        if self.precision == PRECISIONS[0]:
+            # Nets were trained, and have their keys, from before there was a choice.
+            del stated["precision"]
+        return artefacts.key_of(stated, [*_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)])
 
 
 @dataclass(frozen=True)
@@ -111,9 +120,11 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
     """Turn a flat mapping into a checked `Recipe`; ``where`` names its file in messages."""
     types = {"str": str, "int": int, "float": float}
     expected = {field.name: types[str(field.type)] for field in fields(Recipe)}
+    values = {"precision": PRECISIONS[0]} | values
     for name in values.keys() ^ expected.keys():
         what = "is missing" if name in expected else "is not a field of a recipe"
-        raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {', '.join(expected)}.")
+        needed = ", ".join(field for field in expected if field != "precision")
+        raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {needed}, and may have a precision.")
     for name, kind in expected.items():
         value = values[name]
         if kind is float and type(value) is int:
@@ -126,6 +137,8 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
             raise StudyError(f"{where}: {name} is {values[name]}; it must be above 0.")
     if not 0 <= values["weight_decay"] < math.inf:
         raise StudyError(f"{where}: weight_decay is {values['weight_decay']}; it must be 0 or more.")
+    if values["precision"] not in PRECISIONS:
+        raise StudyError(f"{where}: precision is {values['precision']!r}; choose one of {', '.join(PRECISIONS)}.")
     if values["model"] not in models.ARCHITECTURES:
         raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
     data.check(values["dataset"])
@@ -144,7 +157,7 @@ def named_net(name: str) -> TrainedNet:
 
 
 def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict[str, float]]]:
-    """Train a net by its recipe.
+    """Train a net by its recipe, in the precision of the surrounding `in_precision`.
 
     Returns
     -------
@@ -186,8 +199,14 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
     return model.cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False), history
 
 
+def in_precision(word: str) -> torch.autocast:
+    """A context in which passes compute their products in a precision of `PRECISIONS`."""
+    return torch.autocast(compute.device().type, torch.bfloat16, enabled=word == "bfloat16")
+
+
 def _make(recipe: Recipe, name: str, folder: Path) -> None:
-    model, history = train(recipe, f"training {name}")
+    with in_precision(recipe.precision):
+        model, history = train(recipe, f"training {name}")
     dataset = data.load(recipe.dataset)
     summary = {
         "train_accuracy": float(correct(model, dataset.train_images, dataset.train_labels).double().mean()),

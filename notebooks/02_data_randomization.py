@@ -34,14 +34,10 @@ again: list[str] = ["cnn-mnist-5k-seed1"]  # for each of them, in order: trained
 # attribution methods and controls; package.module:function for your own
 methods: list[str] = [
     "gradient",
-    "smoothgrad",
     "gradient_x_input",
-    "integrated_gradients",
     "guided_backprop",
     "gradcam",
     "guided_gradcam",
-    "ig_smoothgrad",
-    "vargrad",
     "deconvnet",
     "deeplift",
     "lrp_epsilon",
@@ -52,6 +48,8 @@ methods: list[str] = [
     "input",
     "random",
 ]
+# methods that take many passes a map: not for untrained nets, and not for each net's own class
+costly: list[str] = ["smoothgrad", "integrated_gradients", "ig_smoothgrad", "vargrad"]
 n_images: int = 20  # test images, spread evenly over the classes
 draws: int = 2  # nets that were never trained, to compare with
 proxy_images: int = 100  # test images on which a classifier tries to tell the two nets' maps apart
@@ -81,6 +79,7 @@ study = Study("02_data_randomization", globals())
 # seed. And *how similar are the maps of a net that was never trained?*
 
 # %%
+everything = sorted([*methods, *costly], key=lambda each: each in CONTROLS)
 calls = []
 for net, other, second in zip(study.nets, study.nets_named("permuted"), study.nets_named("again"), strict=True):
     true, shuffled = net.recipe.dataset, other.recipe.dataset
@@ -95,7 +94,9 @@ proxies = [each for each in ("gradient", "gradient_x_input", "guided_backprop") 
 proxy = {"methods": proxies, "beside": {"permuted": beside["permuted"]}, "n_images": proxy_images}
 scores = study.gather([*calls, study.call(told_apart, net=net, **proxy)])
 own = net.of(scores)
-named = [each for each in methods if each not in CONTROLS]
+# Those of the papers' figures come first in captions.
+papers = ["gradient", "smoothgrad", "gradient_x_input", "integrated_gradients", "guided_backprop", "gradcam"]
+papers += ["guided_gradcam", "ig_smoothgrad"]
 
 # %% [markdown]
 # ## What was learned
@@ -115,12 +116,12 @@ study.table(accuracy_table(scores), caption, 4, "accuracies")
 # to mark. Keep that in mind when you look at the third column.
 
 # %%
-at = study.call(label_randomization_maps, net=net, methods=methods, beside=beside, n_images=max(gallery, 10))
+at = study.call(label_randomization_maps, net=net, methods=everything, beside=beside, n_images=gallery)
 maps = study.pictures({"maps": at})["maps"]
 columns = ["true labels", "true labels, again", "permuted labels", "never trained"]
-signs = figures.in_words(own, named[:8], "sign_agreement_fg", intervention="labels")
+signs = figures.in_words(own, papers, "sign_agreement_fg", intervention="labels")
 study.figure(
-    figures.map_grid({method: maps[method][:, 0] for method in methods}, columns, signed=False),
+    figures.map_grid({method: maps[method][:, 0] for method in everything}, columns, signed=False),
     "maps-abs",
     "Products with the input draw the digit whatever the labels were; so does the input itself. Absolute maps of "
     f"{net.name} for a test image of the first class, each scaled by its own 99th percentile.",
@@ -129,7 +130,7 @@ study.figure(
 
 # %%
 study.figure(
-    figures.map_grid({method: maps[method][:, 0] for method in methods}, columns, signed=True),
+    figures.map_grid({method: maps[method][:, 0] for method in everything}, columns, signed=True),
     "maps-signed",
     f"Share of ink pixels with the same sign under true and permuted labels (0.50 is a coin toss): {signs}. Signed maps "
     f"of {net.name}: red positive, blue negative, white zero.",
@@ -139,7 +140,7 @@ study.figure(
 # %%
 for number in range(1, gallery):
     study.figure(
-        figures.map_grid({method: maps[method][:, number] for method in methods}, columns, signed=True),
+        figures.map_grid({method: maps[method][:, number] for method in everything}, columns, signed=True),
         f"maps-signed-{number}",
         f"The same for an image of another class. Signed maps of {net.name}: red positive, blue negative, white zero.",
         "Grid of signed saliency maps of another image, one row per method, one column per net.",
@@ -158,10 +159,10 @@ panels = ["spearman_abs", "spearman", "spearman_abs_fg"]
 for trained in study.nets:
     mine = trained.of(scores)
     study.figure(
-        figures.label_bars(mine, methods, panels),
+        figures.label_bars(mine, everything, panels),
         f"bars-{trained.name}",
         "Absolute maps under permuted labels resemble those under true labels by, in brackets those of two nets of true "
-        f"labels each other by: {figures.label_similarities(mine, named[:8], 'spearman_abs')}. {trained.name}, means and "
+        f"labels each other by: {figures.label_similarities(mine, papers, 'spearman_abs')}. {trained.name}, means and "
         f"95 % intervals over {n_images} images.",
         "Three panels of horizontal bars, one bar per method: similarity of absolute maps, of signed maps, and of "
         "absolute maps on the foreground; triangles for a second net of true labels, ticks for another image's map.",
@@ -234,7 +235,10 @@ study.figure(
 # explains the class that it predicts itself, a part of the difference is a difference of class.
 
 # %%
-study.table(class_table(own, named), f"Mean similarity of absolute maps under true and permuted labels; {net.name}.")
+study.table(
+    class_table(own, [each for each in methods if each not in CONTROLS]),
+    f"Mean similarity of absolute maps under true and permuted labels; {net.name}.",
+)
 
 # %% [markdown]
 # ### Could you tell?

@@ -103,7 +103,10 @@ def test_the_key_holds_the_nets_the_methods_the_function_and_the_data(here, monk
     assert key() == known
     assert len({known, key(methods=["guided_backprop"]), key(n_images=3), key(beside={"other": net})}) == 4
     code = here._made["scores"].code
+    assert "lib.attributions.rectified" not in code
     assert "lib.study:Study.examples" in code and "lib.data:balanced" in code and "test_calls" in code
+    key(costly=["guided_backprop"])
+    assert "lib.attributions.rectified" in here._made["scores"].code
     here.gather([here.call(told, images="mnist-100-permuted", n_images=2)])
     assert {"lib.data:_permuted", "lib.data:_few", "lib.data:_mnist_5k"} <= set(here._made["scores"].code)
     monkeypatch.setattr(training.Recipe, "key", "another net")

@@ -108,6 +108,17 @@ def test_accuracies_are_those_of_the_nets():
     assert np.array_equal(values(scores, "none", "train_accuracy", "none"), np.ones(4))
 
 
+def test_costly_methods_are_left_out_of_the_sidelines():
+    whole, spared = scores_of(again=net(2)), scores_of(METHODS[:2], costly=METHODS[2:], again=net(2))
+    assert set(spared[spared.intervention == LABELS].method) == {*METHODS, "none"}
+    for intervention in (RANDOM_NET, CURRENT_CLASS):
+        assert set(spared[spared.intervention == intervention].method) == set(METHODS[:2])
+    left_out = whole.method.isin(METHODS[2:]) & (whole.intervention != LABELS)
+    keys = [name for name in whole if name != "value"]
+    expected = whole[~left_out].set_index(keys).value.sort_index()
+    assert spared.set_index(keys).value.sort_index().equals(expected)
+
+
 def test_models_stay_as_they_were():
     model, permuted = net(), net(1)
     before = [copy.deepcopy(each.state_dict()) for each in (model, permuted)]

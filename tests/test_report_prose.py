@@ -60,6 +60,8 @@ def test_a_count_of_verdicts_says_what_it_counts():
         (0.25, [0.25, 0.25], "0.25 [0.25, 0.25]"),
         (None, None, ""),
         (float("nan"), None, "undefined"),
+        (9.58e-17, [-7.94e-17, 1.12e-16], "1e−16 [−8e−17, 1e−16]"),
+        (0.0, [0.0, 0.0], "0 [0, 0]"),
     ],
 )
 def test_values_have_the_decimals_their_interval_deserves(value, interval, text):

@@ -35,7 +35,8 @@ pytestmark = pytest.mark.usefixtures("shared_cache")
 
 
 def test_a_good_recipe_is_taken_as_it_stands():
-    assert asdict(recipe_from(GOOD, "file")) == GOOD
+    assert asdict(recipe_from(GOOD, "file")) == GOOD | {"precision": "float32"}
+    assert recipe_from(GOOD | {"precision": "bfloat16"}, "file").precision == "bfloat16"
     whole = recipe_from(GOOD | {"weight_decay": 0, "learning_rate": 1}, "file")
     assert type(whole.weight_decay) is float and type(whole.learning_rate) is float
 
@@ -58,6 +59,7 @@ def test_a_good_recipe_is_taken_as_it_stands():
         ({"learning_rate": math.inf}, ["learning_rate"]),
         ({"weight_decay": -0.001}, ["weight_decay"]),
         ({"weight_decay": math.nan}, ["weight_decay"]),
+        ({"precision": "float16"}, ["precision", "'float16'", "float32, bfloat16"]),
         ({"model": "vgg"}, ["'vgg'", "cnn, mlp"]),
         ({"dataset": "mnist-6k"}, ["'mnist-6k'", "mnist-5k"]),
     ],
@@ -112,7 +114,8 @@ def test_the_key_follows_every_field():
     recipe = Recipe(**GOOD)
     changes = {"model": "mlp", "dataset": "mnist", "seed": 1, "iterations": 21, "batch_size": 17}
     changes |= {"learning_rate": 0.002, "weight_decay": 0.0}
-    assert changes.keys() == GOOD.keys()
+    changes |= {"precision": "bfloat16"}
+    assert changes.keys() == asdict(recipe).keys()
     keys = {recipe.key, *(replace(recipe, **{name: value}).key for name, value in changes.items())}
     assert len(keys) == len(changes) + 1
     assert recipe.key == Recipe(**GOOD).key
@@ -272,6 +275,36 @@ def test_a_named_net_is_trained_once_and_loaded_afterwards(monkeypatch):
     again = training.named_net("mlp-smoke")
     assert torch.equal(again.model.logits.weight, net.model.logits.weight)
     assert not again.model.training and not again.model.logits.weight.requires_grad
+
+
+def test_half_precision_is_for_the_passes_of_training_alone():
+    recipe = Recipe(**GOOD, precision="bfloat16")
+    with training.in_precision(recipe.precision):
+        half, _ = train(recipe)
+    with training.in_precision("float32"):
+        full, _ = train(recipe)
+    own = half.state_dict()
+    assert {value.dtype for value in own.values()} == {torch.float32}
+    gaps = {name: (value - own[name]).abs().max().item() for name, value in full.state_dict().items()}
+    # Twenty steps of 0.001: other weights, but near by.
+    assert all(0 < gap < 0.04 for gap in gaps.values())
+    assert half(data.load("mnist-5k").test_images[:1]).dtype == torch.float32
+
+
+def test_a_named_net_is_trained_in_the_precision_of_its_recipe(monkeypatch, tmp_path):
+    seen = []
+
+    def note(recipe, label):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        raise StudyError("seen")
+
+    monkeypatch.setenv("SALIENCY_CACHE", str(tmp_path))
+    monkeypatch.setattr(training, "train", note)
+    for precision in training.PRECISIONS:
+        monkeypatch.setattr(training, "read_recipe", lambda name, word=precision: Recipe(**GOOD, precision=word))
+        with pytest.raises(StudyError, match="seen"):
+            training.train_named("any")
+    assert seen == [False, True]
 
 
 def test_a_net_s_rows_are_its_own():

@@ -1,6 +1,9 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
+from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
+from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
+from lib.figures.galleries import gallery, rows_of
 from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
@@ -15,43 +18,80 @@ from lib.figures.masks import (
     tail_curves,
 )
 from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, null_rows
+from lib.figures.patterns import common_patterns, pattern_shares
+from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
+from lib.figures.ties import (
+    competition_table,
+    destroyed_gradient,
+    mean_floor,
+    surplus_table,
+    tie_curve,
+    zeros_and_similarity,
+)
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
     "METRICS",
+    "METRIC_LINES",
     "NETS",
+    "PAIRS",
     "SPOKEN",
     "beside_null_words",
     "beside_nulls",
     "cascade_curves",
     "chance_strip",
     "chance_words",
+    "common_patterns",
+    "competition_table",
+    "completeness_curves",
+    "destroyed_gradient",
+    "edge_finding",
+    "edge_likeness",
+    "edge_words",
+    "edges_alone",
+    "error_dots",
     "full_reinit",
+    "gallery",
     "in_words",
     "label_bars",
     "label_dots",
     "label_similarities",
     "label_words",
     "largest_changes",
+    "law_table",
     "law_words",
+    "layers_curves",
     "map_grid",
     "mask_pairs",
     "mask_words",
+    "mean_floor",
     "most_damaging_units",
+    "noise_curves",
+    "noise_laws",
+    "noise_words",
     "normalisation_rows",
     "null_grid",
     "null_rows",
+    "null_table",
     "orders_beside",
     "orientation_bars",
+    "pattern_shares",
+    "power_of_ten",
+    "product_grid",
+    "rows_of",
     "setting_words",
     "spoken",
     "ssim_by_spread",
     "stage_names",
     "stale_beside_true",
     "style",
+    "surplus_table",
     "sweep_curves",
     "swept",
     "tail_curves",
+    "tie_curve",
     "unit_bars",
+    "vargrad_curves",
+    "zeros_and_similarity",
 ]

@@ -45,6 +45,10 @@ def value_text(claim: Claim) -> str:
         return f"{number_text(value)} verdicts differ"
     if not interval or not all(_is_number(end) for end in interval):
         return number_text(value)
+    if max(map(abs, (value, *interval))) < 1e-6:
+        # Of a rounding error nobody needs the digits.
+        value, low, high = (f"{number:.0e}".replace("0e+00", "0").replace("-", "−") for number in (value, *interval))
+        return f"{value} [{low}, {high}]"
     width = abs(interval[1] - interval[0])
     decimals = None if not 1e-6 < width < 1e6 else max(0, 1 - math.floor(math.log10(width)))
     low, high = (number_text(end, decimals) for end in interval)
