@@ -228,8 +228,8 @@ study.figure(
 #
 # $$\mathbb E\,\text{SSIM} = F_1\!\left(\frac{25\, C_1}{2\sigma^2}\right) F_{24}\!\left(\frac{12\, C_2}{\sigma^2}\right).$$
 #
-# Dividing a Gaussian mask by its largest pixel, some 4.4 standard deviations out, leaves $\sigma \approx 0.23$. With a
-# uniform mask $\sigma$ is 0.58. Heavy tails leave next to nothing. So the *division by the largest value* decides, and
+# Dividing a Gaussian mask by its largest pixel, some 4.4 standard deviations out, leaves a $\sigma$ of 0.23. With a
+# uniform mask it is 0.58. Heavy tails leave next to nothing. So the *division by the largest value* decides, and
 # with it one single pixel.
 
 # %%

@@ -203,7 +203,9 @@ def _name_points(axis: Axes, means: pd.DataFrame, laws: Sequence[str]) -> None:
     for number, (law, own) in enumerate(high.iterrows()):
         offset = (8, 4 if number % 2 == 0 else -10)
         place = (own.window_std, own.ssim)
-        axis.annotate(law_words(str(law)), place, xytext=offset, textcoords="offset points", fontsize=8, color="0.3")
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
+        words = law_words(str(law))
+        axis.annotate(words, place, xytext=offset, textcoords="offset points", fontsize=8, color="0.3", bbox=box)
 
 
 def mask_words(scores: pd.DataFrame, laws: Sequence[str], metric: str) -> str:
