@@ -42,6 +42,7 @@ SPOKEN = {
     "pattern_net": "PatternNet",
     "pattern_attribution": "PatternAttribution",
     "meaningful_perturbation": "Meaningful perturbation",
+    "ig_smoothgrad(samples=5)": "IG-SmoothGrad, 5 copies",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
     "competitive_gradient_x_input(keep=random)": "Pixels kept at random, 1 in C",
     "competitive_gradient_x_input(keep=random,classes=5)": "Pixels kept at random, 1 in 5",
