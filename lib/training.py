@@ -201,7 +201,8 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
 
 def in_precision(word: str) -> torch.autocast:
     """A context in which passes compute their products in a precision of `PRECISIONS`."""
-    return torch.autocast(compute.device().type, torch.bfloat16, enabled=word == "bfloat16")
+    # Without the cache, which would keep the first weights' half-precision copies for as long as the context lasts.
+    return torch.autocast(compute.device().type, torch.bfloat16, enabled=word == "bfloat16", cache_enabled=False)
 
 
 def _make(recipe: Recipe, name: str, folder: Path) -> None:
