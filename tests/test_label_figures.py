@@ -53,7 +53,13 @@ def test_bars_stand_for_permuted_labels_and_triangles_for_a_second_net(table):
         drawn = {line.get_label(): dict(zip(line.get_ydata(), line.get_xdata(), strict=True)) for line in axis.lines}
         assert drawn["a second net of true labels"] == {1: pytest.approx(0.2), 0: pytest.approx(0.8)}
         assert drawn["map of another image"] == {1: pytest.approx(-0.3), 0: pytest.approx(0.4)}
-        assert axis.get_xlim()[0] <= -0.3 or axis.get_xlim()[0] == -0.15
+        assert axis.get_xlim() == (-0.15, 1.05)
+
+
+def test_all_panels_reach_down_to_the_lowest_bar(table):
+    below = table.assign(value=table.value.where(table.metric != "spearman_abs", -0.9))
+    figure = figures.label_bars(below, METHODS, ["spearman_abs", "spearman_abs_fg"])
+    assert all(axis.get_xlim() == (pytest.approx(-0.9), 1.05) for axis in figure.axes[:2])
 
 
 def test_dots_stand_for_the_three_nets(table):

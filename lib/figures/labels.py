@@ -45,6 +45,7 @@ def label_bars(scores: pd.DataFrame, methods: Sequence[str], metrics: Sequence[s
     rows = {method: len(shown) - 1 - number for number, method in enumerate(shown)}
     looks = style(shown)
     figure, axes = panels(len(metrics), per_row=len(metrics), width=9.4 / len(metrics), height=0.33 * len(rows) + 0.9)
+    lowest = -0.15
     for axis, metric in zip(axes, metrics, strict=True):
         chosen = labels[(labels.metric == metric) & labels.method.isin(shown)]
         bars = summary(chosen[(chosen.step == 1) & (chosen.against == "original")], ["method"])
@@ -61,9 +62,10 @@ def label_bars(scores: pd.DataFrame, methods: Sequence[str], metrics: Sequence[s
             axis.plot(found.value, places, marker, color="0.1", markersize=size, markerfacecolor="white", label=words)
         axis.axvline(0.0, color="0.6", linewidth=0.8)
         axis.set_title(METRICS[metric], fontsize=10)
-        axis.set_xlim(min(-0.15, float(bars.low.min())), 1.05)
+        lowest = min(lowest, float(bars.low.min()))
         axis.tick_params(axis="y", length=0)
         sns.despine(ax=axis, left=True)
+    axes[0].set_xlim(lowest, 1.05)
     axes[0].set_yticks(list(rows.values()), [spoken(method) for method in rows])
     axes[0].set_ylim(-0.6, len(rows) - 0.4)
     figure.supxlabel("similarity to the maps of the net of true labels", fontsize=10)
@@ -118,8 +120,9 @@ def label_similarities(scores: pd.DataFrame, methods: Sequence[str], metric: str
     parts = []
     for method in measured(chosen, methods):
         own = chosen[chosen.method == method].groupby("against", observed=True).value.mean()
-        parts.append(f"{spoken(method)} {own['original']:.2f} ({own['other_seed']:.2f})")
-    return ", ".join(parts).replace("-", "−")
+        numbers = f"{own['original']:.2f} ({own['other_seed']:.2f})".replace("-", "−")
+        parts.append(f"{spoken(method)} {numbers}")
+    return ", ".join(parts)
 
 
 def label_words(scores: pd.DataFrame, method: str, metric: str, percent: bool = False) -> str:
