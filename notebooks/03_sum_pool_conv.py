@@ -480,13 +480,13 @@ for state in states:
 # and $S(\bar x)$ is 0 only by luck. A gap that does not close with more steps is no error of the quadrature.
 
 # %%
-sums = scores[(scores.intervention == "completeness") & scores.method.astype(str).str.contains("steps=200")]
+sums = scores[(scores.intervention == "completeness") & (scores.method == paths[-1])]
 gaps = sums.groupby("against", observed=True).value.mean()
 study.figure(
     figures.completeness_curves(scores),
     "completeness",
-    f"With 200 steps the sum misses the logit by {gaps.get('logit', float('nan')):.1%} on average, and its difference from "
-    f"the reference's logit by {gaps.get('logit_difference', float('nan')):.2%}: more steps close the second gap, not the "
+    f"The sum of {figures.spoken(paths[-1])} misses the logit by {gaps['logit']:.1%} on average, and the difference from "
+    f"the reference's logit by {gaps['logit_difference']:.2%}: more steps close the second gap, not the "
     "first. Means over images with 95 % intervals.",
     "Curves on two logarithmic axes: relative gap against the number of steps, one panel per net; the gap to the logit "
     "stays, the gap to the difference falls.",
