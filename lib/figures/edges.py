@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lib.attributions import CONTROLS
 from lib.figures.looks import legend_below, panels, spoken, style
+from lib.figures.rows import method_rows, name_rows, whiskers
 from lib.figures.words import measured
 from lib.statistics import summary
 
@@ -152,29 +153,26 @@ def _dot_panels(
 ) -> Figure:
     """Rows are methods, controls last; panel title -> mark -> its scores and looks; lines stand at some values."""
     everything = pd.concat([rows for marks in shown.values() for rows, _ in marks.values()])
-    names = sorted(measured(everything, methods), key=lambda name: name in CONTROLS)
-    heights = {name: len(names) - 1 - place for place, name in enumerate(names)}
+    heights = method_rows(everything, sorted(methods, key=lambda name: name in CONTROLS))
     width = 8.4 / max(2, len(shown))
-    figure, axes = panels(len(shown), per_row=3, width=width, height=0.36 * len(names) + 1.0)
+    figure, axes = panels(len(shown), per_row=3, width=width, height=0.36 * len(heights) + 1.0)
     for axis, (title, marks) in zip(axes, shown.items(), strict=True):
         for at in lines:
             axis.axvline(at, color="0.6", linewidth=0.9, linestyle="-" if at == lines[0] else "--")
         for number, (name, (rows, (colour, marker))) in enumerate(marks.items()):
-            found = summary(rows[rows.method.isin(names)], ["method"])
+            found = summary(rows[rows.method.isin(list(heights))], ["method"])
             below = _APART * (number - (len(marks) - 1) / 2)
             places = [heights[method] - below for method in found.method]
-            whiskers = [found.value - found.low, found.high - found.value]
             size = 13 if marker == "|" else 6
             axis.errorbar(
-                found.value, places, xerr=whiskers, linestyle="", label=name, color=colour, marker=marker,
+                found.value, places, xerr=whiskers(found), linestyle="", label=name, color=colour, marker=marker,
                 markersize=size,
             )  # fmt: skip
         axis.set_title(title, fontsize=10)
         axis.grid(axis="y", color="0.93")
         axis.set_axisbelow(True)
         sns.despine(ax=axis, left=True)
-    axes[0].set_yticks(list(heights.values()), [spoken(name) for name in heights])
-    axes[0].set_ylim(-0.6, len(names) - 0.4)
+    name_rows(axes[0], heights)
     figure.supxlabel(label, fontsize=10)
     legend_below(figure, axes, 4)
     plt.setp([axis.get_yticklines() for axis in axes], visible=False)

@@ -10,6 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from lib.figures.looks import METRICS, legend_below, panels, spoken, style
+from lib.figures.rows import method_rows, name_rows, whiskers
 from lib.figures.words import measured
 from lib.label_randomization import LABELS, RANDOM_NET
 from lib.statistics import summary
@@ -41,17 +42,16 @@ def label_bars(scores: pd.DataFrame, methods: Sequence[str], metrics: Sequence[s
     metrics : see `METRICS`.
     """
     labels = scores[scores.intervention == LABELS]
-    shown = measured(labels[labels.metric == metrics[0]], methods)
-    rows = {method: len(shown) - 1 - number for number, method in enumerate(shown)}
-    looks = style(shown)
+    rows = method_rows(labels[labels.metric == metrics[0]], methods)
+    looks = style(list(rows))
     figure, axes = panels(len(metrics), per_row=len(metrics), width=9.4 / len(metrics), height=0.33 * len(rows) + 0.9)
     lowest = -0.15
     for axis, metric in zip(axes, metrics, strict=True):
-        chosen = labels[(labels.metric == metric) & labels.method.isin(shown)]
+        chosen = labels[(labels.metric == metric) & labels.method.isin(list(rows))]
         bars = summary(chosen[(chosen.step == 1) & (chosen.against == "original")], ["method"])
         heights = [rows[method] for method in bars.method]
         axis.barh(heights, bars.value, height=0.7, color=[looks[method]["color"] for method in bars.method])
-        axis.errorbar(bars.value, heights, xerr=_whiskers(bars), linestyle="", ecolor="0.15", elinewidth=1.1, capsize=2)
+        axis.errorbar(bars.value, heights, xerr=whiskers(bars), linestyle="", ecolor="0.15", elinewidth=1.1, capsize=2)
         for against, marker, words in (
             ("other_seed", "^", "a second net of true labels"),
             ("null_other_image", "|", "map of another image"),
@@ -66,8 +66,7 @@ def label_bars(scores: pd.DataFrame, methods: Sequence[str], metrics: Sequence[s
         axis.tick_params(axis="y", length=0)
         sns.despine(ax=axis, left=True)
     axes[0].set_xlim(lowest, 1.05)
-    axes[0].set_yticks(list(rows.values()), [spoken(method) for method in rows])
-    axes[0].set_ylim(-0.6, len(rows) - 0.4)
+    name_rows(axes[0], rows)
     figure.supxlabel("similarity to the maps of the net of true labels", fontsize=10)
     legend_below(figure, axes, 2)
     return figure
@@ -87,23 +86,21 @@ def label_dots(
     chance : value of a map of random signs, drawn as a line.
     """
     alone = scores[(scores.against == "none") & scores.metric.isin(list(panels_of))]
-    shown = measured(alone, methods)
-    rows = {method: len(shown) - 1 - number for number, method in enumerate(shown)}
+    rows = method_rows(alone, methods)
     figure, axes = panels(len(panels_of), per_row=2, width=9.0 / len(panels_of), height=0.42 * len(rows) + 1.0)
     for axis, (metric, title) in zip(axes, panels_of.items(), strict=True):
         for number, (name, where) in enumerate(NETS.items()):
-            chosen = alone[(alone.metric == metric) & alone.method.isin(shown)]
+            chosen = alone[(alone.metric == metric) & alone.method.isin(list(rows))]
             found = summary(chosen[_rows_of(chosen, where)], ["method"])
             heights = [rows[method] - 0.2 * (number - 1) for method in found.method]
-            axis.errorbar(found.value, heights, xerr=_whiskers(found), linestyle="", label=name, **_LOOKS[name])
+            axis.errorbar(found.value, heights, xerr=whiskers(found), linestyle="", label=name, **_LOOKS[name])
         if chance is not None:
             axis.axvline(chance, color="0.6", linewidth=0.9, linestyle=":")
         axis.set_title(title, fontsize=10)
         axis.grid(axis="y", color="0.92")
         axis.set_axisbelow(True)
         sns.despine(ax=axis, left=True)
-    axes[0].set_yticks(list(rows.values()), [spoken(method) for method in rows])
-    axes[0].set_ylim(-0.6, len(rows) - 0.4)
+    name_rows(axes[0], rows)
     # Neither a count nor a share is below 0; the interval of two draws may be.
     axes[0].set_xlim(0, 1 if chance is not None else None)
     figure.supxlabel(xlabel, fontsize=10)
@@ -134,7 +131,3 @@ def label_words(scores: pd.DataFrame, method: str, metric: str, percent: bool = 
 
 def _rows_of(scores: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
     return (scores.intervention == where["intervention"]) & (scores.step == where["step"])
-
-
-def _whiskers(found: pd.DataFrame) -> list[pd.Series]:
-    return [found.value - found.low, found.high - found.value]

@@ -52,7 +52,7 @@ def unit_bars(scores: pd.DataFrame, methods: Sequence[str], metric: str = "spear
         heights = [rows[method] for method in bars.method]
         colours = [looks[method]["color"] for method in bars.method]
         axis.barh(heights, bars.value, height=0.72, color=colours)
-        axis.errorbar(bars.value, heights, xerr=_whiskers(bars), linestyle="", ecolor="0.15", elinewidth=1.1, capsize=2)
+        axis.errorbar(bars.value, heights, xerr=whiskers(bars), linestyle="", ecolor="0.15", elinewidth=1.1, capsize=2)
         for height in (rows[method] for method in bars.method[bars.value.isna()]):
             axis.text(0.02, height, "undefined", va="center", fontsize=8, color="0.35")
         axis.axvline(0.0, color="0.6", linewidth=0.8)
@@ -60,8 +60,7 @@ def unit_bars(scores: pd.DataFrame, methods: Sequence[str], metric: str = "spear
         _similarity_axis(axis, found.low.to_numpy())
         axis.tick_params(axis="y", length=0)
         sns.despine(ax=axis, left=True)
-    axes[0].set_yticks(list(rows.values()), [spoken(method) for method in rows])
-    axes[0].set_ylim(-0.6, len(rows) - 0.4)
+    name_rows(axes[0], rows)
     figure.supxlabel(f"similarity to the intact model's map, {METRICS[metric]}", fontsize=10)
     figure.tight_layout()
     return figure
@@ -143,11 +142,10 @@ def draw_dots(axis: Axes, rows: Mapping[str, int], marks: Mapping[str, tuple[pd.
             heights = [rows[method] - below for method in found.method]
             size = 13 if marker == "|" else 6
             look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": size}
-            axis.errorbar(found.value, heights, xerr=_whiskers(found), linestyle="", label=label, **look)
+            axis.errorbar(found.value, heights, xerr=whiskers(found), linestyle="", label=label, **look)
             lows += list(found.low)
     _similarity_axis(axis, np.array(lows))
-    axis.set_yticks(list(rows.values()), [spoken(method) for method in rows])
-    axis.set_ylim(-0.6, len(rows) - 0.4)
+    name_rows(axis, rows)
     axis.grid(axis="y", color="0.92")
     axis.set_axisbelow(True)
     sns.despine(ax=axis, left=True)
@@ -159,7 +157,13 @@ def method_rows(chosen: pd.DataFrame, methods: Sequence[str]) -> dict[str, int]:
     return {method: len(shown) - 1 - number for number, method in enumerate(shown)}
 
 
-def _whiskers(found: pd.DataFrame) -> np.ndarray:
+def name_rows(axis: Axes, rows: Mapping[str, int]) -> None:
+    """Write the methods beside their rows, see `method_rows`."""
+    axis.set_yticks(list(rows.values()), [spoken(method) for method in rows])
+    axis.set_ylim(-0.6, len(rows) - 0.4)
+
+
+def whiskers(found: pd.DataFrame) -> np.ndarray:
     """Lengths of the intervals' two halves: (2, groups)."""
     return np.stack([found.value - found.low, found.high - found.value])
 
