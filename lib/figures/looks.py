@@ -29,6 +29,7 @@ SPOKEN = {
     "vargrad(of=integrated_gradients(steps=10),samples=25)": "VarGrad of IG",
     "integrated_gradients(reference=black)": "IG, black reference",
     "integrated_gradients(reference=mean)": "IG, mean reference",
+    "integrated_gradients(reference=white)": "IG, white reference",
     "integrated_gradients(reference=pixelmin)": "IG, pixel-minimum reference",
     "integrated_gradients(quadrature=linspace)": "IG, both ends",
     "deeplift": "DeepLIFT",
