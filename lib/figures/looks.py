@@ -46,6 +46,14 @@ SPOKEN = {
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
     "competitive_gradient_x_input(keep=random)": "Pixels kept at random, 1 in C",
     "competitive_gradient_x_input(keep=random,classes=5)": "Pixels kept at random, 1 in 5",
+    "dtd_zero(bias=out)": "DTD, zero root, biases left out",
+    "lrp_epsilon(epsilon=0.0,bias=out)": "ε-LRP, ε = 0, biases left out",
+    "pattern_net(patterns=shared)": "PatternNet, shared patterns",
+    "pattern_net(estimator=linear)": "PatternNet, linear patterns",
+    "pattern_net(estimator=centred)": "PatternNet, centred patterns",
+    "pattern_attribution(patterns=shared)": "PatternAttribution, shared patterns",
+    "pattern_attribution(estimator=linear)": "PatternAttribution, linear patterns",
+    "pattern_attribution(estimator=centred)": "PatternAttribution, centred patterns",
     "edge": "Edges (control)",
     "input": "Input (control)",
     "random": "Random (control)",
@@ -72,7 +80,7 @@ _FIXED = tuple(SPOKEN)[: len(_COLOURS)]
 
 def spoken(method: str) -> str:
     """A method's name as figures write it; ``smoothgrad(of=gradcam)`` becomes SmoothGrad of GradCAM."""
-    inner = re.fullmatch(r"(\w+)\(of=(\w+)\)", method)
+    inner = re.fullmatch(r"(\w+)\(of=(\w+(?:\(.+\))?)\)", method)
     if method not in SPOKEN and inner:
         return f"{spoken(inner[1])} of {spoken(inner[2])}"
     return SPOKEN.get(method, method)
