@@ -16,15 +16,21 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LinearLR
 
 from lib import artefacts, compute, data, initialisers, models
 from lib.accuracy import correct
 from lib.compute import ROOT, generator
 from lib.errors import StudyError
+from lib.fitting import fit
 from lib.progress import Progress
 from lib.scores import of_net
 
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = ("adam", "sgd")
+
+_CHOICES = {"precision": PRECISIONS, "optimizer": OPTIMIZERS}
+"""Fields that a recipe need not have, with what may stand there; the first is meant where nothing does."""
 
 _LOG_EVERY = 250
 
@@ -37,11 +43,13 @@ class Recipe:
     ----------
     model, dataset : names in `lib.models` and `lib.data`.
     seed : names the draws of the first weights and of the batches.
-    iterations, batch_size, learning_rate : Adam with its default moments.
-    weight_decay : penalty ``weight_decay / 2 * ||W||^2`` on the model's ``decayed`` weights, inside Adam's
+    iterations, batch_size, learning_rate : as the optimizer takes them.
+    weight_decay : penalty ``weight_decay / 2 * ||W||^2`` on the model's ``decayed`` weights, inside the
         gradient as in the released code of Adebayo et al. (not decoupled).
     precision : ``float32``, or ``bfloat16`` for the products inside the passes of training, twice as fast where a
         processor knows it; weights and everything after training are float32.
+    optimizer : ``adam``, with its default moments and a constant rate; or ``sgd``, without momentum, its rate falling
+        along a line to 0.
     """
 
     model: str
@@ -51,16 +59,19 @@ class Recipe:
     batch_size: int
     learning_rate: float
     weight_decay: float
-    precision: str = "float32"
+    precision: str = PRECISIONS[0]
+    optimizer: str = OPTIMIZERS[0]
 
     @property
     def key(self) -> str:
         """The key of the trained net: this recipe and the code that follows it."""
         stated = asdict(self)
-        if self.precision == PRECISIONS[0]:
-            # Nets were trained, and have their keys, from before there was a choice.
-            del stated["precision"]
-        return artefacts.key_of(stated, [*_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)])
+        for name, choices in _CHOICES.items():
+            if stated[name] == choices[0]:
+                # Nets were trained, and have their keys, from before there was a choice.
+                del stated[name]
+        code = [*_TRAINERS[self.optimizer], *_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)]
+        return artefacts.key_of(stated, code)
 
 
 @dataclass(frozen=True)
@@ -120,11 +131,12 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
     """Turn a flat mapping into a checked `Recipe`; ``where`` names its file in messages."""
     types = {"str": str, "int": int, "float": float}
     expected = {field.name: types[str(field.type)] for field in fields(Recipe)}
-    values = {"precision": PRECISIONS[0]} | values
+    values = {name: choices[0] for name, choices in _CHOICES.items()} | values
     for name in values.keys() ^ expected.keys():
         what = "is missing" if name in expected else "is not a field of a recipe"
-        needed = ", ".join(field for field in expected if field != "precision")
-        raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {needed}, and may have a precision.")
+        needed = ", ".join(field for field in expected if field not in _CHOICES)
+        may = ", ".join(_CHOICES)
+        raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {needed}, and may have {may}.")
     for name, kind in expected.items():
         value = values[name]
         if kind is float and type(value) is int:
@@ -137,8 +149,9 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
             raise StudyError(f"{where}: {name} is {values[name]}; it must be above 0.")
     if not 0 <= values["weight_decay"] < math.inf:
         raise StudyError(f"{where}: weight_decay is {values['weight_decay']}; it must be 0 or more.")
-    if values["precision"] not in PRECISIONS:
-        raise StudyError(f"{where}: precision is {values['precision']!r}; choose one of {', '.join(PRECISIONS)}.")
+    for name, choices in _CHOICES.items():
+        if values[name] not in choices:
+            raise StudyError(f"{where}: {name} is {values[name]!r}; choose one of {', '.join(choices)}.")
     if values["model"] not in models.ARCHITECTURES:
         raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
     data.check(values["dataset"])
@@ -199,6 +212,20 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
     return model.cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False), history
 
 
+def train_by_sgd(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict[str, float]]]:
+    """Train a net by its recipe with stochastic gradient descent; otherwise as `train`."""
+    compute.settle()
+    device = compute.device()
+    dataset = data.load(recipe.dataset)
+    model = models.build(recipe.model, generator(recipe.seed, "weights")).to(device).train()
+    optimizer = torch.optim.SGD(_decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate)
+    schedule = LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=recipe.iterations)
+    batches = _batches(len(dataset.train_labels), recipe.batch_size, generator(recipe.seed, "batches"))
+    images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
+    history = fit(model, images, labels, batches, optimizer, schedule, Progress(label, recipe.iterations))
+    return model.cpu().eval().requires_grad_(False), history
+
+
 def in_precision(word: str) -> torch.autocast:
     """A context in which passes compute their products in a precision of `PRECISIONS`."""
     # Without the cache, which would keep the first weights' half-precision copies for as long as the context lasts.
@@ -207,7 +234,7 @@ def in_precision(word: str) -> torch.autocast:
 
 def _make(recipe: Recipe, name: str, folder: Path) -> None:
     with in_precision(recipe.precision):
-        model, history = train(recipe, f"training {name}")
+        model, history = (train if recipe.optimizer == "adam" else train_by_sgd)(recipe, f"training {name}")
     dataset = data.load(recipe.dataset)
     summary = {
         "train_accuracy": float(correct(model, dataset.train_images, dataset.train_labels).double().mean()),
@@ -245,7 +272,6 @@ def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tens
 
 # What a recipe gives is decided by this code, the architecture's and the data set's; it is part of the key.
 _CODE: list[Any] = [
-    train,
     _decay_groups,
     _batches,
     models.build,
@@ -257,3 +283,4 @@ _CODE: list[Any] = [
     compute.seed_of,
     compute.generator,
 ]
+_TRAINERS: dict[str, list[Any]] = {"adam": [train], "sgd": [train_by_sgd, fit]}
