@@ -29,7 +29,7 @@ def shift_pictures(
 
     Returns
     -------
-    ``<shift>|network 1: image`` and ``<shift>|network 1: <method>``, the same for network 2: each (N, H, W), channels
+    ``<shift>|network 1:image`` and ``<shift>|network 1:<method>``, the same for network 2: each (N, H, W), channels
     summed. Images lie in [0, 1], black where their smallest pixel is.
     """
     compute.settle()
@@ -41,8 +41,8 @@ def shift_pictures(
     for name, shift in fields_of(first, images, targets, shifts).items():
         second = first.shifted(shift).maps(seen + shift, targets, chosen, image_ids)
         for network, picture, maps in (("network 1", seen, before), ("network 2", seen + shift, second)):
-            found[f"{name}|{network}: image"] = stretched(picture.mean(1))
-            found |= {f"{name}|{network}: {method}": each.sum(1) for method, each in maps.items()}
+            found[f"{name}|{network}:image"] = stretched(picture.mean(1))
+            found |= {f"{name}|{network}:{method}": each.sum(1) for method, each in maps.items()}
     return found
 
 

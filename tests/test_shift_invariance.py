@@ -305,9 +305,9 @@ def test_pictures_show_both_networks(trained):
     given = {"shifts": ["const", "cat"], "training_images": few, "pattern_images": 1, "image_ids": [0, 1]}
     found = shift_pictures(trained.model, trained.images[:2], trained.targets[:2], methods, **given)
     assert len(found) == 2 * 2 * 3 and all(picture.shape == (2, 28, 28) for picture in found.values())
-    assert torch.equal(found["const|network 1: image"], trained.images[:2, 0].double())
-    assert (found["const|network 2: image"] - trained.images[:2, 0]).abs().max() < 1e-12
-    apart = found["const|network 2: gradient_x_input"] - found["const|network 1: gradient_x_input"]
-    assert (apart + found["const|network 1: gradient"]).abs().max() < 1e-12
+    assert torch.equal(found["const|network 1:image"], trained.images[:2, 0].double())
+    assert (found["const|network 2:image"] - trained.images[:2, 0]).abs().max() < 1e-12
+    apart = found["const|network 2:gradient_x_input"] - found["const|network 1:gradient_x_input"]
+    assert (apart + found["const|network 1:gradient"]).abs().max() < 1e-12
     assert stretched(torch.tensor([[[2.0, 4.0]], [[5.0, 5.0]]])).tolist() == [[[0.0, 1.0]], [[0.0, 0.0]]]
     assert named_shift("const", (1, 2, 2)).mean() == -1

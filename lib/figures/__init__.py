@@ -1,5 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
+from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
@@ -22,6 +23,15 @@ from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, 
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
+from lib.figures.shifted import (
+    changes_in_words,
+    equal_networks,
+    rewired_table,
+    rise_dots,
+    rises_in_words,
+    shift_table,
+    two_networks,
+)
 from lib.figures.ties import (
     competition_table,
     destroyed_gradient,
@@ -40,10 +50,16 @@ __all__ = [
     "SPOKEN",
     "beside_null_words",
     "beside_nulls",
+    "borrowed_cats",
     "cascade_curves",
+    "cat_gallery",
+    "cat_rise",
+    "cat_transfer",
+    "cat_words",
     "chance_strip",
     "chance_words",
     "change_words",
+    "changes_in_words",
     "common_patterns",
     "competition_table",
     "completeness_curves",
@@ -52,6 +68,7 @@ __all__ = [
     "edge_likeness",
     "edge_words",
     "edges_alone",
+    "equal_networks",
     "error_dots",
     "full_reinit",
     "gallery",
@@ -84,8 +101,12 @@ __all__ = [
     "pattern_shares",
     "power_of_ten",
     "product_grid",
+    "rewired_table",
+    "rise_dots",
+    "rises_in_words",
     "rows_of",
     "setting_words",
+    "shift_table",
     "spoken",
     "ssim_by_spread",
     "stage_names",
@@ -96,6 +117,7 @@ __all__ = [
     "swept",
     "tail_curves",
     "tie_curve",
+    "two_networks",
     "unit_bars",
     "vargrad_curves",
     "zeros_and_similarity",

@@ -147,3 +147,15 @@ def rise_dots(scores: pd.DataFrame, methods: Sequence[str], shifts: Sequence[str
     if len(shifts) > 1:
         axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=3, frameon=False, fontsize=9)
     return figure
+
+
+def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[str]) -> Figure:
+    """Whether maps stay the same when a network is rewired, as a picture.
+
+    Parameters
+    ----------
+    scores : of one net, with the interventions of `lib.implementation_invariance.rewired_scores`.
+    methods : rows from the top; those that were not measured are left out.
+    hows : columns.
+    """
+    return invariance_table(invariance_means(scores, methods, {f"rewired({how})": how for how in hows}))
