@@ -1,6 +1,7 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
 from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words
+from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
@@ -63,15 +64,18 @@ __all__ = [
     "common_patterns",
     "competition_table",
     "completeness_curves",
+    "completeness_strips",
     "destroyed_gradient",
     "edge_finding",
     "edge_likeness",
     "edge_words",
     "edges_alone",
+    "empty_mass_dots",
     "equal_networks",
     "error_dots",
     "full_reinit",
     "gallery",
+    "gap_words",
     "in_words",
     "invariance_means",
     "invariance_table",
@@ -88,6 +92,7 @@ __all__ = [
     "mask_pairs",
     "mask_words",
     "mean_floor",
+    "mean_of_sums",
     "most_damaging_units",
     "noise_curves",
     "noise_laws",
