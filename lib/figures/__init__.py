@@ -25,11 +25,14 @@ from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
 from lib.figures.shifted import (
+    changed_classes,
     changes_in_words,
     equal_networks,
+    normalisation_table,
     rewired_table,
     rise_dots,
     rises_in_words,
+    scaling_table,
     shift_table,
     two_networks,
 )
@@ -60,6 +63,7 @@ __all__ = [
     "chance_strip",
     "chance_words",
     "change_words",
+    "changed_classes",
     "changes_in_words",
     "common_patterns",
     "competition_table",
@@ -98,6 +102,7 @@ __all__ = [
     "noise_laws",
     "noise_words",
     "normalisation_rows",
+    "normalisation_table",
     "null_grid",
     "null_rows",
     "null_table",
@@ -110,6 +115,7 @@ __all__ = [
     "rise_dots",
     "rises_in_words",
     "rows_of",
+    "scaling_table",
     "setting_words",
     "shift_table",
     "spoken",

@@ -88,18 +88,21 @@ def two_networks(pictures: Mapping[str, np.ndarray], shift: str, number: int, me
 
 def changes_in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str) -> str:
     """The mean relative changes of some methods under a shift: ``Gradient 0, Gradient ⊙ input 2.4``."""
-    return _in_words(scores, methods, shift, "relative_change")
+    means = _means(scores, methods, shift, "relative_change")
+    return ", ".join(f"{spoken(method)} {change_words(mean)}" for method, mean in means.items())
 
 
 def rises_in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str) -> str:
     """How much more the absolute maps correlate with a shift for network 2, method by method, in the mean."""
-    return _in_words(scores, methods, shift, "shift_rise")
+    means = _means(scores, methods, shift, "shift_rise")
+    # Adding 0 to what was rounded leaves no negative zero.
+    return ", ".join(f"{spoken(method)} {round(mean, 2) + 0.0:.2f}" for method, mean in means.items())
 
 
-def _in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str, metric: str) -> str:
+def _means(scores: pd.DataFrame, methods: Sequence[str], shift: str, metric: str) -> dict[str, float]:
     chosen = scores[(scores.intervention == f"shift({shift})") & (scores.metric == metric)]
     means = chosen.groupby("method", observed=True).value.mean()
-    return ", ".join(f"{spoken(each)} {change_words(float(means[each]))}" for each in methods if each in means.index)
+    return {each: float(means[each]) for each in methods if each in means.index}
 
 
 def equal_networks(scores: pd.DataFrame) -> pd.DataFrame:
@@ -115,6 +118,7 @@ def equal_networks(scores: pd.DataFrame) -> pd.DataFrame:
     worst = errors.groupby(["intervention", "against"], observed=True).value.max().unstack()
     words = worst.map(power_of_ten)
     table = pd.concat([shares, words], axis=1).rename(columns={"same_class": "equal classes"})
+    table.index = [str(name).replace("(", ", ").removesuffix(")") for name in table.index]
     return table[["accuracy", "equal classes", "logits", "activations", "gradient"]]
 
 
@@ -159,3 +163,42 @@ def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[s
     hows : columns.
     """
     return invariance_table(invariance_means(scores, methods, {f"rewired({how})": how for how in hows}))
+
+
+_NORMALISED = {
+    "none": "as they are",
+    "scalar": "less the mean of all pixels",
+    "image": "less the mean image",
+    "standardised": "standardised one by one",
+}
+
+
+def normalisation_table(
+    scores: pd.DataFrame, methods: Sequence[str], kinds: Sequence[str], shifts: Sequence[str]
+) -> Figure:
+    """Whether maps of normalised images stay the same when the images are shifted, as a picture.
+
+    Parameters
+    ----------
+    scores : of one net, of `lib.centred.centred_scores`.
+    methods : rows from the top; those that were not measured are left out.
+    kinds, shifts : groups of columns, and the columns of each.
+    """
+    heads: dict[str, str | tuple[str, str]] = {
+        f"centred(by={kind},shift={shift})": (_NORMALISED[kind], SHIFT_WORDS[shift])
+        for kind in kinds
+        for shift in shifts
+    }
+    return invariance_table(invariance_means(scores, methods, heads))
+
+
+def changed_classes(scores: pd.DataFrame, kind: str) -> str:
+    """The share of images whose class changes when a network's inputs are normalised, without any shift: ``12 %``."""
+    same = scores[(scores.intervention == f"centred(by={kind},shift=none)") & (scores.metric == "same_class")]
+    return f"{1.0 - same.value.mean():.0%}"
+
+
+def scaling_table(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
+    """Whether maps of centred images stay the same when pixels are scaled, as a picture; parameters as above."""
+    heads = {"scaled(by=image)": "pixels scaled"}
+    return invariance_table(invariance_means(scores, methods, heads))
