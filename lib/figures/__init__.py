@@ -1,5 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
+from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words
 from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
@@ -23,6 +24,15 @@ from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, 
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
+from lib.figures.shifted import (
+    changes_in_words,
+    equal_networks,
+    rewired_table,
+    rise_dots,
+    rises_in_words,
+    shift_table,
+    two_networks,
+)
 from lib.figures.ties import (
     competition_table,
     destroyed_gradient,
@@ -41,10 +51,16 @@ __all__ = [
     "SPOKEN",
     "beside_null_words",
     "beside_nulls",
+    "borrowed_cats",
     "cascade_curves",
+    "cat_gallery",
+    "cat_rise",
+    "cat_transfer",
+    "cat_words",
     "chance_strip",
     "chance_words",
     "change_words",
+    "changes_in_words",
     "common_patterns",
     "competition_table",
     "completeness_curves",
@@ -55,6 +71,7 @@ __all__ = [
     "edge_words",
     "edges_alone",
     "empty_mass_dots",
+    "equal_networks",
     "error_dots",
     "full_reinit",
     "gallery",
@@ -89,8 +106,12 @@ __all__ = [
     "pattern_shares",
     "power_of_ten",
     "product_grid",
+    "rewired_table",
+    "rise_dots",
+    "rises_in_words",
     "rows_of",
     "setting_words",
+    "shift_table",
     "spoken",
     "ssim_by_spread",
     "stage_names",
@@ -101,6 +122,7 @@ __all__ = [
     "swept",
     "tail_curves",
     "tie_curve",
+    "two_networks",
     "unit_bars",
     "vargrad_curves",
     "zeros_and_similarity",

@@ -29,10 +29,12 @@ SPOKEN = {
     "vargrad(of=integrated_gradients(steps=10),samples=25)": "VarGrad of IG",
     "integrated_gradients(reference=black)": "IG, black reference",
     "integrated_gradients(reference=mean)": "IG, mean reference",
+    "integrated_gradients(reference=white)": "IG, white reference",
     "integrated_gradients(reference=pixelmin)": "IG, pixel-minimum reference",
     "integrated_gradients(quadrature=linspace)": "IG, both ends",
     "deeplift": "DeepLIFT",
     "deeplift(reference=mean)": "DeepLIFT, mean reference",
+    "deeplift(reference=black)": "DeepLIFT, black reference",
     "lrp_epsilon": "ε-LRP",
     "lrp_epsilon(epsilon=0.0)": "ε-LRP, ε = 0",
     "dtd_zero": "DTD, zero root",
@@ -41,6 +43,12 @@ SPOKEN = {
     "dtd_w2": "DTD, w²",
     "pattern_net": "PatternNet",
     "pattern_attribution": "PatternAttribution",
+    "dtd_zbox(low=pixelmin,high=pixelmax)": "DTD, zᴮ, box per pixel",
+    "meaningful_perturbation(fill=zero)": "Meaningful perturbation, filled with 0",
+    "integrated_gradients(steps=10)": "Integrated gradients",
+    "integrated_gradients(reference=black,steps=10)": "IG, black reference",
+    "smoothgrad_absolute": "SmoothGrad, σ fixed",
+    "vargrad_absolute": "VarGrad, σ fixed",
     "meaningful_perturbation": "Meaningful perturbation",
     "ig_smoothgrad(samples=5)": "IG-SmoothGrad, 5 copies",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
@@ -80,9 +88,9 @@ _FIXED = tuple(SPOKEN)[: len(_COLOURS)]
 
 def spoken(method: str) -> str:
     """A method's name as figures write it; ``smoothgrad(of=gradcam)`` becomes SmoothGrad of GradCAM."""
-    inner = re.fullmatch(r"(\w+)\(of=(\w+(?:\(.+\))?)\)", method)
+    inner = re.fullmatch(r"(\w+)\(of=(\w+(?:\(.*\))?)\)", method)
     if method not in SPOKEN and inner:
-        return f"{spoken(inner[1])} of {spoken(inner[2])}"
+        return f"{spoken(inner[1]).partition(',')[0]} of {spoken(inner[2])}"
     return SPOKEN.get(method, method)
 
 
