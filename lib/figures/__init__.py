@@ -25,6 +25,7 @@ from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
 from lib.figures.shifted import (
+    centred_table,
     changes_in_words,
     equal_networks,
     rewired_table,
@@ -57,6 +58,7 @@ __all__ = [
     "cat_rise",
     "cat_transfer",
     "cat_words",
+    "centred_table",
     "chance_strip",
     "chance_words",
     "change_words",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lib.figures.exactness import power_of_ten
 from lib.figures.galleries import gallery, rows_of
-from lib.figures.invariance import change_words, invariance_means, invariance_table
+from lib.figures.invariance import UNCHANGED, change_words, invariance_means, invariance_table
 from lib.figures.looks import spoken
 from lib.figures.rows import draw_dots, method_rows
 from lib.statistics import summary
@@ -150,7 +150,7 @@ def rise_dots(scores: pd.DataFrame, methods: Sequence[str], shifts: Sequence[str
 
 
 def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[str]) -> Figure:
-    """Whether maps stay the same when a network is rewired, as a picture.
+    """Whether maps stay the same when a network is rewired, as a picture; any change beyond rounding is a no.
 
     Parameters
     ----------
@@ -158,4 +158,36 @@ def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[s
     methods : rows from the top; those that were not measured are left out.
     hows : columns.
     """
-    return invariance_table(invariance_means(scores, methods, {f"rewired({how})": how for how in hows}))
+    means = invariance_means(scores, methods, {f"rewired({how})": how for how in hows})
+    return invariance_table(means, changed=UNCHANGED)
+
+
+NORMALISATION_WORDS = {
+    "none": "as it is",
+    "scalar": "less one mean",
+    "image": "less the mean image",
+    "standardised": "each image standardised",
+}
+"""How figures write a normalisation."""
+
+
+def centred_table(scores: pd.DataFrame, methods: Sequence[str], by: Sequence[str], shifts: Sequence[str]) -> Figure:
+    """Whether maps of normalised images stay the same under shifts and, if measured, when pixels are scaled.
+
+    Parameters
+    ----------
+    scores : of one net, with the interventions of `lib.centred.centred_scores` and `lib.centred.scaled_scores`.
+    methods : rows from the top; those that were not measured are left out.
+    by : normalisations, a column each.
+    shifts : groups of columns.
+    """
+    groups = {SHIFT_WORDS.get(shift, shift): f"centred(by={{by}},shift={shift})" for shift in shifts}
+    groups["pixels scaled"] = "scaled(by={by})"
+    measured_here = set(scores[scores.metric == "relative_change"].intervention)
+    heads = {
+        words.format(by=name): (group, NORMALISATION_WORDS[name])
+        for group, words in groups.items()
+        for name in by
+        if words.format(by=name) in measured_here
+    }
+    return invariance_table(invariance_means(scores, methods, heads))
