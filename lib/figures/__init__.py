@@ -25,14 +25,13 @@ from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
 from lib.figures.shifted import (
+    centred_table,
     changed_classes,
     changes_in_words,
     equal_networks,
-    normalisation_table,
     rewired_table,
     rise_dots,
     rises_in_words,
-    scaling_table,
     shift_table,
     two_networks,
 )
@@ -60,6 +59,7 @@ __all__ = [
     "cat_rise",
     "cat_transfer",
     "cat_words",
+    "centred_table",
     "chance_strip",
     "chance_words",
     "change_words",
@@ -102,7 +102,6 @@ __all__ = [
     "noise_laws",
     "noise_words",
     "normalisation_rows",
-    "normalisation_table",
     "null_grid",
     "null_rows",
     "null_table",
@@ -115,7 +114,6 @@ __all__ = [
     "rise_dots",
     "rises_in_words",
     "rows_of",
-    "scaling_table",
     "setting_words",
     "shift_table",
     "spoken",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lib.figures.exactness import power_of_ten
 from lib.figures.galleries import gallery, rows_of
-from lib.figures.invariance import change_words, invariance_means, invariance_table
+from lib.figures.invariance import UNCHANGED, change_words, invariance_means, invariance_table
 from lib.figures.looks import spoken
 from lib.figures.rows import draw_dots, method_rows
 from lib.statistics import summary
@@ -154,7 +154,7 @@ def rise_dots(scores: pd.DataFrame, methods: Sequence[str], shifts: Sequence[str
 
 
 def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[str]) -> Figure:
-    """Whether maps stay the same when a network is rewired, as a picture.
+    """Whether maps stay the same when a network is rewired, as a picture; any change beyond rounding is a no.
 
     Parameters
     ----------
@@ -162,32 +162,37 @@ def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[s
     methods : rows from the top; those that were not measured are left out.
     hows : columns.
     """
-    return invariance_table(invariance_means(scores, methods, {f"rewired({how})": how for how in hows}))
+    means = invariance_means(scores, methods, {f"rewired({how})": how for how in hows})
+    return invariance_table(means, changed=UNCHANGED)
 
 
-_NORMALISED = {
-    "none": "as they are",
-    "scalar": "less the mean of all pixels",
+NORMALISATION_WORDS = {
+    "none": "as it is",
+    "scalar": "less one mean",
     "image": "less the mean image",
-    "standardised": "standardised one by one",
+    "standardised": "each image standardised",
 }
+"""How figures write a normalisation."""
 
 
-def normalisation_table(
-    scores: pd.DataFrame, methods: Sequence[str], kinds: Sequence[str], shifts: Sequence[str]
-) -> Figure:
-    """Whether maps of normalised images stay the same when the images are shifted, as a picture.
+def centred_table(scores: pd.DataFrame, methods: Sequence[str], by: Sequence[str], shifts: Sequence[str]) -> Figure:
+    """Whether maps of normalised images stay the same under shifts and, if measured, when pixels are scaled.
 
     Parameters
     ----------
-    scores : of one net, of `lib.centred.centred_scores`.
+    scores : of one net, with the interventions of `lib.centred.centred_scores` and `lib.centred.scaled_scores`.
     methods : rows from the top; those that were not measured are left out.
-    kinds, shifts : groups of columns, and the columns of each.
+    by : normalisations, a column each.
+    shifts : groups of columns.
     """
-    heads: dict[str, str | tuple[str, str]] = {
-        f"centred(by={kind},shift={shift})": (_NORMALISED[kind], SHIFT_WORDS[shift])
-        for kind in kinds
-        for shift in shifts
+    groups = {SHIFT_WORDS.get(shift, shift): f"centred(by={{by}},shift={shift})" for shift in shifts}
+    groups["pixels scaled"] = "scaled(by={by})"
+    measured_here = set(scores[scores.metric == "relative_change"].intervention)
+    heads = {
+        words.format(by=name): (group, NORMALISATION_WORDS[name])
+        for group, words in groups.items()
+        for name in by
+        if words.format(by=name) in measured_here
     }
     return invariance_table(invariance_means(scores, methods, heads))
 
@@ -196,9 +201,3 @@ def changed_classes(scores: pd.DataFrame, kind: str) -> str:
     """The share of images whose class changes when a network's inputs are normalised, without any shift: ``12 %``."""
     same = scores[(scores.intervention == f"centred(by={kind},shift=none)") & (scores.metric == "same_class")]
     return f"{1.0 - same.value.mean():.0%}"
-
-
-def scaling_table(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Whether maps of centred images stay the same when pixels are scaled, as a picture; parameters as above."""
-    heads = {"scaled(by=image)": "pixels scaled"}
-    return invariance_table(invariance_means(scores, methods, heads))
