@@ -1,5 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
+from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words, rises
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
@@ -20,6 +21,7 @@ from lib.figures.masks import (
 from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, null_rows
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
+from lib.figures.references import reference_dots, reference_gallery, reference_words
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
 from lib.figures.ties import (
     competition_table,
@@ -39,7 +41,12 @@ __all__ = [
     "SPOKEN",
     "beside_null_words",
     "beside_nulls",
+    "borrowed_cats",
     "cascade_curves",
+    "cat_gallery",
+    "cat_rise",
+    "cat_transfer",
+    "cat_words",
     "chance_strip",
     "chance_words",
     "common_patterns",
@@ -79,6 +86,10 @@ __all__ = [
     "pattern_shares",
     "power_of_ten",
     "product_grid",
+    "reference_dots",
+    "reference_gallery",
+    "reference_words",
+    "rises",
     "rows_of",
     "setting_words",
     "spoken",
