@@ -1,6 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
-from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words
+from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words, rises
 from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
@@ -23,6 +23,7 @@ from lib.figures.masks import (
 from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, null_rows
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
+from lib.figures.references import reference_dots, reference_gallery, reference_words
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
 from lib.figures.shifted import (
     centred_table,
@@ -110,8 +111,12 @@ __all__ = [
     "pattern_shares",
     "power_of_ten",
     "product_grid",
+    "reference_dots",
+    "reference_gallery",
+    "reference_words",
     "rewired_table",
     "rise_dots",
+    "rises",
     "rises_in_words",
     "rows_of",
     "setting_words",
