@@ -113,7 +113,7 @@ rewired: list[str] = [
     "dtd_zplus",
     "dtd_w2",
 ]
-# methods whose inputs are normalised first, and whose maps are summed
+# methods that explain networks whose inputs are normalised first
 normalised: list[str] = [
     "gradient",
     "guided_backprop",
@@ -123,6 +123,7 @@ normalised: list[str] = [
     "pattern_attribution(patterns=shared)",
     "pattern_attribution",
 ]
+# methods whose maps are summed
 summed: list[str] = [
     "gradient",
     "gradient_x_input",
@@ -177,13 +178,14 @@ net, conv = study.nets
 # %%
 test = {f"test_{part}": (net.recipe.dataset, f"test_{part}") for part in ("images", "labels")}
 plain = [name for name in shifts if name != "cat"]
-common = {"shifts": shifts, "pattern_images": pattern_images}
+few = {"net": net, "pattern_images": pattern_images}
+common = few | {"shifts": shifts}
 calls = [
     study.call(equivalence_scores, net=net, shifts=plain, parts_of=test),
-    study.call(shift_invariance, net=net, methods=[*signal, *methods], **common),
+    study.call(shift_invariance, methods=[*signal, *methods], **common),
     study.call(shift_invariance, net=net, methods=["dtd_zplus"], shifts=["checker"]),
-    study.call(shift_invariance, net=net, methods=costly, n_images=costly_images, **common),
-    study.call(shift_invariance, net=net, methods=slowest, n_images=slowest_images, **common),
+    study.call(shift_invariance, methods=costly, n_images=costly_images, **common),
+    study.call(shift_invariance, methods=slowest, n_images=slowest_images, **common),
 ]
 for noise in (0.0, jitter):
     wobbling = {"shifts": shifts, "jitter": noise, "n_images": convolutional_images}
@@ -191,7 +193,6 @@ for noise in (0.0, jitter):
 
 # %%
 kinds = ["scalar", "image", "standardised"]
-few = {"net": net, "pattern_images": pattern_images}
 calls += [
     study.call(cat_scores, methods=drawn, samples=samples, borrowed=borrowed, **few),
     study.call(centred_scores, methods=normalised, by=kinds, shifts=plain, **few),
@@ -200,6 +201,8 @@ calls += [
     study.call(net_reference_scores, steps=50, **few),
     study.call(rewired_scores, methods=rewired, hows=hows, draws=draws, **few),
 ]
+
+# %%
 photographs = {"images": "photos", "size": photo_size, "n_images": n_photos}
 pictured = {}
 if network:
@@ -214,7 +217,7 @@ shown = ["gradient", "guided_backprop", "pattern_net(patterns=shared)", "gradien
 shown += ["integrated_gradients(reference=black)", "dtd_zero", "pattern_attribution(patterns=shared)"]
 shown = [each for each in shown if each in [*signal, *methods]]
 pictured |= {
-    "maps": study.call(shift_pictures, methods=shown, n_images=10, shifts=shifts, **few),
+    "maps": study.call(shift_pictures, methods=shown, n_images=10, **common),
     "cats": study.call(cat_pictures, methods=drawn, n_images=10, **few),
 }
 seen = study.pictures(pictured)
