@@ -17,7 +17,7 @@ reports: $(READY)
 	@python -m lib.report all $(PRESET)
 
 test: $(READY)
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadgroup
 
 lint: $(READY)
 	ruff check

@@ -15,6 +15,19 @@ from lib import compute
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of one file go to one worker, but runs of notebooks by study, and first: they are the longest."""
+    for item in items:
+        study = item.callspec.params.get("study") if hasattr(item, "callspec") else None
+        item.add_marker(pytest.mark.xdist_group(f"notebook {study}" if of_notebooks(item) else item.path.stem))
+    items.sort(key=lambda item: not of_notebooks(item))
+
+
+def of_notebooks(item):
+    """Whether a test runs a whole notebook."""
+    return item.path.stem == "test_notebook_runs"
+
+
 @pytest.fixture(autouse=True)
 def on_cpu(monkeypatch):
     """Oracles are float64 on the CPU; the library must compute there too, whatever the machine has."""

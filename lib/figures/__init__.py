@@ -1,10 +1,12 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
-from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words, rises
+from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words
+from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
 from lib.figures.galleries import gallery, rows_of
+from lib.figures.invariance import change_words, invariance_means, invariance_table, invariance_verdict
 from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
@@ -23,6 +25,15 @@ from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.references import reference_dots, reference_gallery, reference_words
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
+from lib.figures.shifted import (
+    changes_in_words,
+    equal_networks,
+    rewired_table,
+    rise_dots,
+    rises_in_words,
+    shift_table,
+    two_networks,
+)
 from lib.figures.ties import (
     competition_table,
     destroyed_gradient,
@@ -49,18 +60,27 @@ __all__ = [
     "cat_words",
     "chance_strip",
     "chance_words",
+    "change_words",
+    "changes_in_words",
     "common_patterns",
     "competition_table",
     "completeness_curves",
+    "completeness_strips",
     "destroyed_gradient",
     "edge_finding",
     "edge_likeness",
     "edge_words",
     "edges_alone",
+    "empty_mass_dots",
+    "equal_networks",
     "error_dots",
     "full_reinit",
     "gallery",
+    "gap_words",
     "in_words",
+    "invariance_means",
+    "invariance_table",
+    "invariance_verdict",
     "label_bars",
     "label_dots",
     "label_similarities",
@@ -73,6 +93,7 @@ __all__ = [
     "mask_pairs",
     "mask_words",
     "mean_floor",
+    "mean_of_sums",
     "most_damaging_units",
     "noise_curves",
     "noise_laws",
@@ -89,9 +110,12 @@ __all__ = [
     "reference_dots",
     "reference_gallery",
     "reference_words",
-    "rises",
+    "rewired_table",
+    "rise_dots",
+    "rises_in_words",
     "rows_of",
     "setting_words",
+    "shift_table",
     "spoken",
     "ssim_by_spread",
     "stage_names",
@@ -102,6 +126,7 @@ __all__ = [
     "swept",
     "tail_curves",
     "tie_curve",
+    "two_networks",
     "unit_bars",
     "vargrad_curves",
     "zeros_and_similarity",
