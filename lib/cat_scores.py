@@ -109,8 +109,8 @@ def cat_pictures(
     -------
     Name -> (N, 28, 28). ``cat`` and ``shift``; ``net 1: x`` and ``net 2: x``, what each network takes, with its darkest
     pixel at 0; ``net 1: <method>`` and ``net 2: <method>``, for each image's own shift; ``unclipped``, Gradient ⊙
-    input of network 2 without the clip; ``borrowed: x`` and ``borrowed: <method>``, for all images with the shift of
-    the first.
+    input of network 2 without the clip; ``borrowed: x`` and ``borrowed: <method>``, for all images with the first one's
+    shift.
     """
     asked = methods_named(methods)
     given = _checked(model, images, targets, asked, image_ids, training_images, pattern_images)

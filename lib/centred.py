@@ -34,8 +34,7 @@ from lib.errors import StudyError
 from lib.exactness import relative_error
 from lib.networks import Network
 from lib.normalisation import Normalisation, check_normalisation, stretched
-from lib.shift_invariance import relative_change
-from lib.shifts import named_shift
+from lib.shift_invariance import fields_of, relative_change
 from lib.workspace import working_copy
 
 SCALES = (0.5, 2.0)
@@ -74,7 +73,7 @@ def centred_scores(
     targets : (N,) explained classes.
     methods : written forms; the reference ``zero`` is 0 after the normalisation.
     by : names of `lib.normalisation.NORMALISATIONS`.
-    shifts : names of `lib.shifts.SHIFTS`.
+    shifts : as for `lib.shift_invariance.shift_invariance`.
     training_images : (M, C, H, W), for means, references and patterns.
     pattern_images : patterns are estimated on so many of them.
     image_ids, seed : name the noise; by default images are numbered from 0.
@@ -89,9 +88,10 @@ def centred_scores(
     """
     compute.settle()
     double = working_copy(model).double()
+    fields = fields_of(Network.of(double, training_images, pattern_images), images, targets, shifts)
     transformed = [
         Transformed(f"centred(by={{by}},shift={name})", -1, shift.__add__, compensated(double, shift))
-        for name, shift in ((name, named_shift(name, tuple(images.shape[1:]))) for name in shifts)
+        for name, shift in fields.items()
     ]
     plain = Transformed("centred(by={by},shift=none)", -1, torch.clone, double)
     return _compared(plain, transformed, images, targets, methods, by, training_images, pattern_images, image_ids, seed)
@@ -135,8 +135,8 @@ def _compared(
     by: Sequence[str], training_images: Tensor, pattern_images: int, image_ids: Sequence[int] | None, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """Compare the maps of normalised images before and after transformations, for each kind of normalisation."""
-    if not by or not transformed:
-        raise StudyError("There is nothing to compare; name at least one normalisation and one transformation.")
+    if not by:
+        raise StudyError("by is empty; name at least one normalisation.")
     for name in by:
         check_normalisation(name)
     chosen = attributions.methods(methods)

@@ -25,7 +25,7 @@ from lib import attributions, compute
 from lib.attributions.base import Method
 from lib.comparison import Scores, Table
 from lib.networks import Network
-from lib.shifts import named_shift
+from lib.shift_invariance import fields_of
 
 PRODUCT = "gradient_x_input"
 """The method that falls short by the share of the biases."""
@@ -44,7 +44,7 @@ def sum_scores(
     images : (N, C, H, W) to explain.
     targets : (N,) explained classes.
     methods : written forms.
-    shifts : names of `lib.shifts.SHIFTS`.
+    shifts : as for `lib.shift_invariance.shift_invariance`.
     background : pixel value of an empty pixel in ``images``; the same pixels count as empty after a shift.
     training_images : (M, C, H, W), for references and patterns.
     pattern_images : patterns are estimated on so many of them.
@@ -64,10 +64,10 @@ def sum_scores(
     """
     compute.settle()
     chosen = attributions.methods(methods)
-    fields = {name: named_shift(name, tuple(images.shape[1:])) for name in shifts}
     ids = list(range(len(images)) if image_ids is None else image_ids)
-    empty, images = (images == background).flatten(1), images.double()
     first = Network.of(model, training_images, pattern_images)
+    fields = fields_of(first, images, targets, shifts)
+    empty, images = (images == background).flatten(1), images.double()
     sides = {"none": (first, images)}
     sides |= {name: (first.shifted(shift), images + shift) for name, shift in fields.items()}
     for network, seen in sides.values():

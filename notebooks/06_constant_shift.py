@@ -113,6 +113,26 @@ rewired: list[str] = [
     "dtd_zplus",
     "dtd_w2",
 ]
+# methods whose inputs are normalised first, and whose maps are summed
+normalised: list[str] = [
+    "gradient",
+    "guided_backprop",
+    "gradient_x_input",
+    "integrated_gradients",
+    "dtd_zero",
+    "pattern_attribution(patterns=shared)",
+]
+summed: list[str] = [
+    "gradient",
+    "gradient_x_input",
+    "integrated_gradients",
+    "integrated_gradients(reference=mean)",
+    "deeplift",
+    "dtd_zero",
+    "dtd_zero(bias=out)",
+    "pattern_attribution",
+    "pattern_net",
+]
 n_images: int = 20  # test images, spread evenly over the classes
 costly_images: int = 5  # for methods over noisy copies
 slowest_images: int = 2  # for methods that optimise a mask
@@ -126,6 +146,8 @@ out: str = ""  # where results go; empty: reports/scratch/06_constant_shift
 # %%
 from lib import figures
 from lib.cat_scores import cat_pictures, cat_scores
+from lib.centred import centred_scores, scaled_scores
+from lib.completeness import sum_scores
 from lib.equivalence import equivalence_scores
 from lib.implementation_invariance import rewired_scores
 from lib.shift_invariance import shift_invariance
@@ -140,8 +162,8 @@ net, conv = study.nets
 #
 # One call compares the two networks as such, on all images that were not trained on. One compares their maps, for all
 # methods that are cheap; two more do so for dearer methods on fewer images. References such as "black", and patterns,
-# belong to a network's *data*: those of network 2 come from shifted training images. Where a method is marked *patterns
-# of network 1*, both networks share them. The rule z⁺ of deep Taylor decomposition is defined for pixels that are not
+# belong to a network's *data*: those of network 2 come from shifted training images. Where a method is marked *shared
+# patterns*, both networks have those of network 1. The rule z⁺ of deep Taylor decomposition is defined for pixels that are not
 # negative, and refuses the others; of our shifts, only the checkerboard leaves it any sense.
 
 # %%
@@ -159,10 +181,14 @@ calls = [
 ]
 
 # %%
+kinds = ["none", "scalar", "image", "standardised"]
 cats = {"samples": samples, "borrowed": borrowed, "pattern_images": pattern_images}
 calls += [
     study.call(cat_scores, net=net, methods=drawn, **cats),
     study.call(rewired_scores, net=net, methods=rewired, hows=hows, draws=draws, pattern_images=pattern_images),
+    study.call(centred_scores, net=net, methods=normalised, by=kinds, shifts=plain, pattern_images=pattern_images),
+    study.call(scaled_scores, net=net, methods=normalised, by=["image"], draws=draws, pattern_images=pattern_images),
+    study.call(sum_scores, net=net, methods=summed, shifts=["const"], pattern_images=pattern_images),
 ]
 
 # %%
@@ -397,6 +423,78 @@ study.figure(
 )
 
 # %% [markdown]
+# ## Normalise first?
+#
+# Networks are seldom fed with raw pixels. The paper's discussion says that normalising the data would undo its shift, and
+# make most failures disappear, though not for every transformation; it leaves both without an experiment. Here they are.
+# A network on $u = x - \mu$ that computes what $f$ does is $f_u(u) = f(u + \mu)$: a shift once more, and the bias makes up
+# for it. With $\mu$ the *mean image* of the very data that a network is meant for, shifted data give $u_2 = x + m - (\mu +
+# m) = u_1$: the two networks are one and the same, and so are all maps, whatever the method. The *mean of all pixels*, a
+# single number, undoes a constant only. Standardising each image by itself undoes a constant too, but then the
+# network's outputs are others than before.
+
+# %%
+study.figure(
+    figures.normalisation_table(own, normalised, kinds, plain),
+    "normalised",
+    "Taking off the mean image undoes every shift for every method, the mean of all pixels only the constant. Standardised "
+    f"image by image, the network changes its mind on {figures.changed_classes(own, 'standardised')} of the images, "
+    "shift or no shift.",
+    "A table of methods, normalisations and shifts with yes or no in every cell.",
+)
+
+# %% [markdown]
+# And a transformation against which it does not help: every pixel times a factor of its own, $x_2 = D x$, with $W D^{-1}$
+# in the first layer. Centred or not, $u_2 = D u_1$, and the gradient becomes $D^{-1} g$. Now the roles are exchanged. The
+# signal methods change; the products do not, $D u \odot D^{-1} g = u \odot g$. No method here stays the same under both
+# a shift and a scaling of raw pixels but those whose reference moves along: integrated gradients from the mean image is
+# one.
+
+# %%
+study.figure(
+    figures.scaling_table(own, normalised),
+    "scaled",
+    "Factors between 1/2 and 2, one for each pixel: the methods that were reliable are not, and the other way round.",
+    "A table of methods under scaled pixels with yes or no in every cell.",
+)
+
+# %% [markdown]
+# ## What maps sum to
+#
+# The paper tells *attribution* from *signal*: an attribution adds up to the output. Does it? For a network of ReLU layers
+# there is an exact account (Euler's theorem),
+#
+# $$S_c(x) = \sum_i x_i \frac{\partial S_c}{\partial x_i} + \sum_{\text{layers}} b \cdot \frac{\partial S_c}{\partial z},$$
+#
+# so Gradient ⊙ input, and the zero root with it, misses the share of the biases. Integrated gradients and DeepLIFT add up
+# to the *difference* from their reference's logit. PatternAttribution hands relevance to inactive units, where the next
+# ReLU drops it.
+
+# %%
+study.figure(
+    figures.completeness_strips(own, summed),
+    "sums",
+    f"Gradient ⊙ input misses the share of the biases, {figures.mean_of_sums(own, 'bias_share'):.0%} of the logit in the "
+    "mean; integrated gradients and DeepLIFT add up to the difference of two logits; PatternAttribution to "
+    f"{figures.mean_of_sums(own, 'completeness', 'pattern_attribution', 'logit'):.2f} times the logit. One dot per image.",
+    "Two panels of dots: sums of maps over the logit, and over its difference from the logit of the reference.",
+)
+
+# %% [markdown]
+# A product with the input is 0 wherever the input is 0. That is why the maps of such methods look like the digit; and it
+# is a fact about black being *called* 0. Call it $-1$, and most of the map lies on empty paper.
+
+# %%
+study.figure(
+    figures.empty_mass_dots(own, summed, {"sums(shift=none)": "network 1", "sums(shift=const)": "network 2, constant"}),
+    "empty",
+    "Share of each map that lies on empty pixels, for two networks that are one: of Gradient ⊙ input "
+    f"{figures.mean_of_sums(own, 'mass_on_empty', 'gradient_x_input'):.0%} and "
+    f"{figures.mean_of_sums(own, 'mass_on_empty', 'gradient_x_input', intervention='sums(shift=const)'):.0%}.",
+    "Dots for each method and both networks.",
+)
+
+# %% [markdown]
 # ## Equal outputs, other weights
 #
 # The two networks above have the same weights but for a bias, and that is why the signal methods agree. The paper remarks
@@ -427,6 +525,7 @@ study.figure(
 # %%
 where = {"K-01": "networks", "K-02": "networks", "K-03": "networks", "K-40": "convolutional", "K-50": "patterns"}
 where |= {f"K-{number}": "noise" for number in (*range(18, 26), 57)} | {"K-52": "rise", "K-60": "rewired"}
+where |= {"K-59": "normalised", "K-63": "scaled", "K-61": "empty", "K-62": "sums"}
 where |= {
     "K-53": "cat-rise",
     "K-54": "cat-rise",

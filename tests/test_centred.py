@@ -200,9 +200,9 @@ def test_scaled_pixels_leave_products_with_the_input():
 def test_bad_settings_are_refused():
     with pytest.raises(StudyError, match="'median' is not known"):
         centred(["gradient"], by=["image", "median"])
-    with pytest.raises(StudyError, match="nothing to compare"):
+    with pytest.raises(StudyError, match="by is empty"):
         centred(["gradient"], by=[])
-    with pytest.raises(StudyError, match="nothing to compare"):
+    with pytest.raises(StudyError, match="shifts is empty"):
         centred(["gradient"], shifts=[])
     with pytest.raises(StudyError, match="draws is 0"):
         scaled(["gradient"], draws=0)

@@ -72,6 +72,13 @@ def test_verdicts_have_two_bars(value, verdict):
     assert figures.invariance_verdict(value) == verdict
 
 
+def test_a_change_of_any_size_can_be_a_no(table):
+    assert figures.invariance_verdict(2e-6, 1e-6) == "no" and figures.invariance_verdict(9e-7, 1e-6) == "yes"
+    told = words(figures.invariance_table(figures.invariance_means(table, ROWS, COLUMNS), changed=1e-6))
+    assert [each for each in told if each in ("yes", "no", "?")] == ["no", "no", "yes", "yes", "no"]
+    assert "between" not in told[-1]
+
+
 @pytest.mark.parametrize(("value", "written"), [(0.0, "0"), (3.2e-16, "3·10⁻¹⁶"), (0.874, "0.87"), (123.4, "123")])
 def test_changes_are_short(value, written):
     assert figures.change_words(value) == written
@@ -121,3 +128,16 @@ def test_long_names_take_two_lines():
     assert figures.spoken("smoothgrad(of=integrated_gradients(reference=pixelmin))") == name
     means = pd.DataFrame({"a": [0.0]}, index=["smoothgrad(of=integrated_gradients(reference=pixelmin))"])
     assert "SmoothGrad of IG, pixel-minimum\nreference" in words(figures.invariance_table(means))
+
+
+def test_normalisations_stand_in_groups_of_shifts():
+    table = scores(
+        change([1e-16], "gradient", "centred(by=image,shift=const)"),
+        change([0.3], "gradient", "centred(by=scalar,shift=checker)"),
+        change([0.4], "gradient", "scaled(by=image)"),
+        rows_of([0.0], "none", "relative_error", 0, intervention="centred(by=scalar,shift=const)"),
+    )
+    told = words(figures.centred_table(table, ["gradient"], ["scalar", "image"], ["const", "checker", "cat"]))
+    assert [each for each in told if each in ("yes", "no", "?", "–")] == ["yes", "no", "no"]
+    assert told.count("less the mean\nimage") == 2 and told.count("less one mean") == 1
+    assert {"constant", "checker", "pixels scaled"} <= set(told) and "cat" not in told

@@ -178,6 +178,7 @@ def test_the_table_holds_logits_and_draws():
     found = scores_of(["gradient", "pattern_net"], ["nested", "permuted"], draws=2)
     logits = found[found.metric == "relative_error"]
     assert (logits.against == "logits").all() and (logits.value < 1e-13).all() and len(logits) == 2 * 2 * 4
+    assert logits.value.max() > 0, "rounding, but two networks"
     assert set(found.draw) == {0, 1} and set(found.step) == {0}
     first, second = (found[(found.method == "pattern_net") & (found.draw == draw)].value.to_numpy() for draw in (0, 1))
     assert (first != second).all()
@@ -199,6 +200,15 @@ def test_a_layer_that_runs_twice_is_refused():
     )
     with pytest.raises(StudyError, match="each used once"):
         rewired(net.eval(), "permuted", pictures())
+
+
+def test_layers_with_something_between_them_are_refused():
+    first, second = nn.Linear(12, 16), nn.Linear(4, 3)
+    net = nn.Sequential(
+        nn.Flatten(), first, nn.ReLU(), nn.Unflatten(1, (1, 4, 4)), nn.AvgPool2d(2), nn.Flatten(), second
+    )
+    with pytest.raises(StudyError, match="Only nets of dense layers"):
+        rewired(net.double().eval().requires_grad_(False), "permuted", pictures())
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
-from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words
+from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words, rises
 from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
@@ -26,6 +26,8 @@ from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, n
 from lib.figures.references import reference_dots, reference_gallery, reference_words
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
 from lib.figures.shifted import (
+    centred_table,
+    changed_classes,
     changes_in_words,
     equal_networks,
     rewired_table,
@@ -58,9 +60,11 @@ __all__ = [
     "cat_rise",
     "cat_transfer",
     "cat_words",
+    "centred_table",
     "chance_strip",
     "chance_words",
     "change_words",
+    "changed_classes",
     "changes_in_words",
     "common_patterns",
     "competition_table",
@@ -112,6 +116,7 @@ __all__ = [
     "reference_words",
     "rewired_table",
     "rise_dots",
+    "rises",
     "rises_in_words",
     "rows_of",
     "setting_words",

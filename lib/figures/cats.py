@@ -66,7 +66,7 @@ def borrowed_cats(pictures: Mapping[str, np.ndarray], columns: Mapping[int, str]
 
 
 def _grid(rows: Mapping[str, Sequence[tuple[np.ndarray, bool] | None]], columns: Sequence[str]) -> Figure:
-    """Pictures in rows and columns, each with a mark whether it is grey (0 black) or a signed map; None stays empty."""
+    """Pictures in rows and columns; True marks a grey one, False a signed map; None is left empty."""
     cell = min(1.1, 9.2 / len(columns))
     size = (cell * len(columns), cell * len(rows))
     figure, grid = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)

@@ -24,14 +24,15 @@ from lib.figures.looks import spoken
 from lib.figures.words import measured
 
 UNCHANGED, CHANGED = 1e-6, 0.1
-"""The bars of the two verdicts, for the mean relative change over images."""
+"""The bars of the two verdicts, for the mean relative change over images. Where the size of a change has no meaning of
+its own, because what causes it is as strong as one likes, `UNCHANGED` is the bar of both."""
 
 _LOOKS = {
-    "yes": ("#cbe1f1", "#0a4a78", "yes: change below $10^{-6}$"),
-    "no": ("#fbd3b8", "#7f3300", "no: above 0.1"),
-    "?": ("#e9e9e9", "0.25", "?: between"),
+    "yes": ("#cbe1f1", "#0a4a78"),
+    "no": ("#fbd3b8", "#7f3300"),
+    "?": ("#e9e9e9", "0.25"),
 }
-"""Verdict -> colours of its cell and of its text, and its words in the legend."""
+"""Verdict -> colours of its cell and of its text."""
 
 _WIDTH, _HEIGHT, _GROUP_GAP, _GAP = 1.12, 0.5, 0.22, 0.04
 """Of a cell, in inches; between two groups of columns; and around every cell."""
@@ -43,11 +44,11 @@ _NAME_LETTERS = 36
 """Longer names of methods take two lines."""
 
 
-def invariance_verdict(change: float) -> str:
-    """``yes`` if a map does not change, ``no`` if it does, ``?`` between the two bars, empty for no number."""
+def invariance_verdict(change: float, changed: float = CHANGED) -> str:
+    """``yes`` below `UNCHANGED`, ``no`` above ``changed``, ``?`` between the two, empty for no number."""
     if np.isnan(change):
         return ""
-    return "yes" if change < UNCHANGED else "no" if change > CHANGED else "?"
+    return "yes" if change < UNCHANGED else "no" if change > changed else "?"
 
 
 def invariance_means(
@@ -74,7 +75,9 @@ def invariance_means(
     return means
 
 
-def invariance_table(means: pd.DataFrame, printed: pd.DataFrame | None = None, source: str = "paper") -> Figure:
+def invariance_table(
+    means: pd.DataFrame, printed: pd.DataFrame | None = None, source: str = "paper", changed: float = CHANGED
+) -> Figure:
     """One cell per method and column: whether the map stays the same, and the relative change below.
 
     Where the paper printed a verdict, it stands beside ours, and a frame marks a verdict that is not ours.
@@ -85,13 +88,14 @@ def invariance_table(means: pd.DataFrame, printed: pd.DataFrame | None = None, s
     printed : verdicts ``yes`` and ``no`` of the paper, with some of the rows and columns of ``means``; else an empty
         string.
     source : how the paper is named in the cells, e.g. ``K``.
+    changed : above this change a map is not the same.
 
     Raises
     ------
     StudyError
         If ``printed`` has a row or a column that ``means`` has not.
     """
-    verdicts = means.map(invariance_verdict)
+    verdicts = means.map(lambda change: invariance_verdict(change, changed))
     told = _printed_like(means, printed)
     lefts = _lefts(means.columns)
     beside = [_BESIDE if printed_here else 0.0 for printed_here in (told != "").any()]
@@ -110,7 +114,8 @@ def invariance_table(means: pd.DataFrame, printed: pd.DataFrame | None = None, s
             if verdict and theirs:
                 _draw_printed(axis, middle, f"{source}:\n{theirs}", bold=theirs != verdict)
     _draw_heads(axis, means.columns, lefts, height)
-    _draw_legend(axis, width, bool((told != "").any(axis=None)), source)
+    words = _legend(changed) + (f"\n{source}: printed verdict, framed where it is not ours" if any(beside) else "")
+    axis.text(width, -0.08, words, ha="right", va="top", fontsize=8, color="0.3", linespacing=1.4)
     axis.set_xlim(0, width)
     axis.set_ylim(0, height)
     axis.set_aspect("equal")
@@ -185,12 +190,10 @@ def _draw_heads(axis: Axes, columns: pd.Index, lefts: Sequence[float], height: f
             axis.text((start + end) / 2, above + 0.05, str(group), ha="center", va="bottom", fontsize=10.5)
 
 
-def _draw_legend(axis: Axes, width: float, with_printed: bool, source: str) -> None:
-    """What the words of the cells mean, below the table."""
-    words = "   ".join(look[2] for look in _LOOKS.values())
-    if with_printed:
-        words += f"\n{source}: printed verdict, framed where it is not ours"
-    axis.text(width, -0.08, words, ha="right", va="top", fontsize=8, color="0.3", linespacing=1.4)
+def _legend(changed: float) -> str:
+    """What the words of the cells mean."""
+    same = "yes: change below $10^{-6}$"
+    return f"{same}   no: above" if changed == UNCHANGED else f"{same}   no: above {changed:g}   ?: between"
 
 
 def change_words(change: float) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lib.figures.exactness import power_of_ten
 from lib.figures.galleries import gallery, rows_of
-from lib.figures.invariance import change_words, invariance_means, invariance_table
+from lib.figures.invariance import UNCHANGED, change_words, invariance_means, invariance_table
 from lib.figures.looks import spoken
 from lib.figures.rows import draw_dots, method_rows
 from lib.statistics import summary
@@ -88,18 +88,21 @@ def two_networks(pictures: Mapping[str, np.ndarray], shift: str, number: int, me
 
 def changes_in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str) -> str:
     """The mean relative changes of some methods under a shift: ``Gradient 0, Gradient ⊙ input 2.4``."""
-    return _in_words(scores, methods, shift, "relative_change")
+    means = _means(scores, methods, shift, "relative_change")
+    return ", ".join(f"{spoken(method)} {change_words(mean)}" for method, mean in means.items())
 
 
 def rises_in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str) -> str:
     """How much more the absolute maps correlate with a shift for network 2, method by method, in the mean."""
-    return _in_words(scores, methods, shift, "shift_rise")
+    means = _means(scores, methods, shift, "shift_rise")
+    # Adding 0 to what was rounded leaves no negative zero.
+    return ", ".join(f"{spoken(method)} {round(mean, 2) + 0.0:.2f}" for method, mean in means.items())
 
 
-def _in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str, metric: str) -> str:
+def _means(scores: pd.DataFrame, methods: Sequence[str], shift: str, metric: str) -> dict[str, float]:
     chosen = scores[(scores.intervention == f"shift({shift})") & (scores.metric == metric)]
     means = chosen.groupby("method", observed=True).value.mean()
-    return ", ".join(f"{spoken(each)} {change_words(float(means[each]))}" for each in methods if each in means.index)
+    return {each: float(means[each]) for each in methods if each in means.index}
 
 
 def equal_networks(scores: pd.DataFrame) -> pd.DataFrame:
@@ -115,6 +118,7 @@ def equal_networks(scores: pd.DataFrame) -> pd.DataFrame:
     worst = errors.groupby(["intervention", "against"], observed=True).value.max().unstack()
     words = worst.map(power_of_ten)
     table = pd.concat([shares, words], axis=1).rename(columns={"same_class": "equal classes"})
+    table.index = [str(name).replace("(", ", ").removesuffix(")") for name in table.index]
     return table[["accuracy", "equal classes", "logits", "activations", "gradient"]]
 
 
@@ -150,7 +154,7 @@ def rise_dots(scores: pd.DataFrame, methods: Sequence[str], shifts: Sequence[str
 
 
 def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[str]) -> Figure:
-    """Whether maps stay the same when a network is rewired, as a picture.
+    """Whether maps stay the same when a network is rewired, as a picture; any change beyond rounding is a no.
 
     Parameters
     ----------
@@ -158,4 +162,42 @@ def rewired_table(scores: pd.DataFrame, methods: Sequence[str], hows: Sequence[s
     methods : rows from the top; those that were not measured are left out.
     hows : columns.
     """
-    return invariance_table(invariance_means(scores, methods, {f"rewired({how})": how for how in hows}))
+    means = invariance_means(scores, methods, {f"rewired({how})": how for how in hows})
+    return invariance_table(means, changed=UNCHANGED)
+
+
+NORMALISATION_WORDS = {
+    "none": "as it is",
+    "scalar": "less one mean",
+    "image": "less the mean image",
+    "standardised": "each image standardised",
+}
+"""How figures write a normalisation."""
+
+
+def centred_table(scores: pd.DataFrame, methods: Sequence[str], by: Sequence[str], shifts: Sequence[str]) -> Figure:
+    """Whether maps of normalised images stay the same under shifts and, if measured, when pixels are scaled.
+
+    Parameters
+    ----------
+    scores : of one net, with the interventions of `lib.centred.centred_scores` and `lib.centred.scaled_scores`.
+    methods : rows from the top; those that were not measured are left out.
+    by : normalisations, a column each.
+    shifts : groups of columns.
+    """
+    groups = {SHIFT_WORDS.get(shift, shift): f"centred(by={{by}},shift={shift})" for shift in shifts}
+    groups["pixels scaled"] = "scaled(by={by})"
+    measured_here = set(scores[scores.metric == "relative_change"].intervention)
+    heads = {
+        words.format(by=name): (group, NORMALISATION_WORDS[name])
+        for group, words in groups.items()
+        for name in by
+        if words.format(by=name) in measured_here
+    }
+    return invariance_table(invariance_means(scores, methods, heads))
+
+
+def changed_classes(scores: pd.DataFrame, kind: str) -> str:
+    """The share of images whose class changes when a network's inputs are normalised, without any shift: ``12 %``."""
+    same = scores[(scores.intervention == f"centred(by={kind},shift=none)") & (scores.metric == "same_class")]
+    return f"{1.0 - same.value.mean():.0%}"
