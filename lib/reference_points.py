@@ -200,8 +200,8 @@ def _along(
     names = {name: IntegratedGradients(reference=name).name for name in paths}
     scores = _compared({names[name]: maps for name, maps in by_reference.items()}, given.targets, metrics, mask)
     longer = {"zero": replace(paths["zero"], steps=paths["zero"].steps + 1)}
-    pair = (PreparedMaps(maps["zero"], mask) for maps in (by_reference, _maps(longer, model, given)))
-    scores.add(names["zero"], "self", compare(*pair, metrics))
+    ours, theirs = (PreparedMaps(maps["zero"], mask) for maps in (by_reference, _maps(longer, model, given)))
+    scores.add(names["zero"], "self", compare(ours, theirs, metrics))
     here = _logits(model, given.images, given.targets)
     for name, maps in by_reference.items():
         start = torch.zeros_like(given.images[0]) if name == "zero" else given.references[name]
