@@ -113,7 +113,7 @@ rewired: list[str] = [
     "dtd_zplus",
     "dtd_w2",
 ]
-# methods whose inputs are normalised first, and whose maps are summed
+# methods that explain networks whose inputs are normalised first
 normalised: list[str] = [
     "gradient",
     "guided_backprop",
@@ -121,7 +121,9 @@ normalised: list[str] = [
     "integrated_gradients",
     "dtd_zero",
     "pattern_attribution(patterns=shared)",
+    "pattern_attribution",
 ]
+# methods whose maps are summed
 summed: list[str] = [
     "gradient",
     "gradient_x_input",
@@ -130,11 +132,17 @@ summed: list[str] = [
     "deeplift",
     "dtd_zero",
     "dtd_zero(bias=out)",
+    "dtd_w2",
     "pattern_attribution",
-    "pattern_net",
 ]
+network: str = "efficientnet_lite0"  # explains photographs from several references; empty: none
+weights: str = "package"  # of that network: package, download, or a file
+steps: int = 10  # of integrated gradients with these references
+n_photos: int = 3  # photographs, at most 10
+photo_size: int = 256  # their height and width, of which that network takes the middle
 n_images: int = 20  # test images, spread evenly over the classes
 costly_images: int = 5  # for methods over noisy copies
+convolutional_images: int = 5  # for the convolutional network
 slowest_images: int = 2  # for methods that optimise a mask
 samples: int = 5  # images with a cat of their own
 borrowed: int = 2  # cats that are tried on other images
@@ -150,6 +158,7 @@ from lib.centred import centred_scores, scaled_scores
 from lib.completeness import sum_scores
 from lib.equivalence import equivalence_scores
 from lib.implementation_invariance import rewired_scores
+from lib.reference_points import net_reference_scores, reference_point_pictures, reference_point_scores
 from lib.shift_invariance import shift_invariance
 from lib.shift_pictures import shift_pictures
 from lib.study import Study
@@ -169,27 +178,37 @@ net, conv = study.nets
 # %%
 test = {f"test_{part}": (net.recipe.dataset, f"test_{part}") for part in ("images", "labels")}
 plain = [name for name in shifts if name != "cat"]
-common = {"shifts": shifts, "pattern_images": pattern_images}
+few = {"net": net, "pattern_images": pattern_images}
+common = few | {"shifts": shifts}
 calls = [
     study.call(equivalence_scores, net=net, shifts=plain, parts_of=test),
-    study.call(shift_invariance, net=net, methods=[*signal, *methods], **common),
+    study.call(shift_invariance, methods=[*signal, *methods], **common),
     study.call(shift_invariance, net=net, methods=["dtd_zplus"], shifts=["checker"]),
-    study.call(shift_invariance, net=net, methods=costly, n_images=costly_images, **common),
-    study.call(shift_invariance, net=net, methods=slowest, n_images=slowest_images, **common),
-    study.call(shift_invariance, net=conv, methods=convolutional, shifts=shifts),
-    study.call(shift_invariance, net=conv, methods=convolutional, shifts=shifts, jitter=jitter),
+    study.call(shift_invariance, methods=costly, n_images=costly_images, **common),
+    study.call(shift_invariance, methods=slowest, n_images=slowest_images, **common),
+]
+for noise in (0.0, jitter):
+    wobbling = {"shifts": shifts, "jitter": noise, "n_images": convolutional_images}
+    calls.append(study.call(shift_invariance, net=conv, methods=convolutional, **wobbling))
+
+# %%
+kinds = ["scalar", "image", "standardised"]
+calls += [
+    study.call(cat_scores, methods=drawn, samples=samples, borrowed=borrowed, **few),
+    study.call(centred_scores, methods=normalised, by=kinds, shifts=plain, **few),
+    study.call(scaled_scores, methods=normalised, by=["image"], draws=draws, **few),
+    study.call(sum_scores, methods=summed, shifts=["const"], **few),
+    study.call(net_reference_scores, steps=50, **few),
+    study.call(rewired_scores, methods=rewired, hows=hows, draws=draws, **few),
 ]
 
 # %%
-kinds = ["none", "scalar", "image", "standardised"]
-cats = {"samples": samples, "borrowed": borrowed, "pattern_images": pattern_images}
-calls += [
-    study.call(cat_scores, net=net, methods=drawn, **cats),
-    study.call(rewired_scores, net=net, methods=rewired, hows=hows, draws=draws, pattern_images=pattern_images),
-    study.call(centred_scores, net=net, methods=normalised, by=kinds, shifts=plain, pattern_images=pattern_images),
-    study.call(scaled_scores, net=net, methods=normalised, by=["image"], draws=draws, pattern_images=pattern_images),
-    study.call(sum_scores, net=net, methods=summed, shifts=["const"], pattern_images=pattern_images),
-]
+photographs = {"images": "photos", "size": photo_size, "n_images": n_photos}
+pictured = {}
+if network:
+    photographs |= {"network": network, "weights": weights, "steps": steps}
+    calls.append(study.call(reference_point_scores, **photographs))
+    pictured["photographs"] = study.call(reference_point_pictures, **photographs)
 
 # %%
 scores = study.gather(calls)
@@ -197,11 +216,12 @@ own = net.of(scores)
 shown = ["gradient", "guided_backprop", "pattern_net(patterns=shared)", "gradient_x_input", "integrated_gradients"]
 shown += ["integrated_gradients(reference=black)", "dtd_zero", "pattern_attribution(patterns=shared)"]
 shown = [each for each in shown if each in [*signal, *methods]]
-pictured = {
-    "maps": study.call(shift_pictures, net=net, methods=shown, n_images=10, **common),
-    "cats": study.call(cat_pictures, net=net, methods=drawn, n_images=10, pattern_images=pattern_images),
+pictured |= {
+    "maps": study.call(shift_pictures, methods=shown, n_images=10, **common),
+    "cats": study.call(cat_pictures, methods=drawn, n_images=10, **few),
 }
-pictures, felines = study.pictures(pictured).values()
+seen = study.pictures(pictured)
+pictures = seen["maps"]
 
 # %% [markdown]
 # ## Two networks that are one
@@ -333,7 +353,7 @@ study.figure(
 
 # %%
 study.figure(
-    figures.cat_gallery(felines, [3], drawn),
+    figures.cat_gallery(seen["cats"], [3], drawn),
     "cat",
     "Neither the image nor the network knows of a cat; the maps show one. Correlation of the signed map with the drawing "
     f"rises, over {samples} images, by {figures.cat_words(own, drawn)}. What the networks take is drawn from its "
@@ -425,37 +445,36 @@ study.figure(
 # %% [markdown]
 # ## Normalise first?
 #
-# Networks are seldom fed with raw pixels. The paper's discussion says that normalising the data would undo its shift, and
-# make most failures disappear, though not for every transformation; it leaves both without an experiment. Here they are.
-# A network on $u = x - \mu$ that computes what $f$ does is $f_u(u) = f(u + \mu)$: a shift once more, and the bias makes up
-# for it. With $\mu$ the *mean image* of the very data that a network is meant for, shifted data give $u_2 = x + m - (\mu +
-# m) = u_1$: the two networks are one and the same, and so are all maps, whatever the method. The *mean of all pixels*, a
-# single number, undoes a constant only. Standardising each image by itself undoes a constant too, but then the
-# network's outputs are others than before.
+# Networks are seldom fed with raw pixels. The paper's discussion says that normalising the data would undo its shift and
+# make most failures disappear, though not for every transformation; it leaves both without an experiment. So let network 1
+# see $u_1 = x - \mu_1$ and network 2 $u_2 = x + m - \mu_2$, each with a first layer that makes up for its mean,
+# $b + W\mu$, and take the maps on $u$, the tensor that the network is given. (On $x$ nothing would be gained.)
+#
+# If $\mu$ is the *mean image* of the data, then $\mu_2 = \mu_1 + m$ for every $m$: the two networks are one and the same,
+# with the same input, and no method can tell them apart. PatternAttribution with patterns estimated anew is cured as well.
+# If $\mu$ is *one mean* of all pixels, as is common, it moves by the mean of $m$ alone: the constant is undone, the rest of
+# a checkerboard stays. *Standardising* each image by its own mean and deviation is another thing. It undoes a constant,
+# but no first layer can make up for it, and a checkerboard changes an image's deviation: then the networks no longer
+# agree in what they compute, and every map changes, the plain gradient's too. Normalising can make a method fail.
+#
+# Does centring help against everything? Let every pixel have another unit, $x_2 = D x_1$ with factors between ½ and 2, and
+# the weights with it, $W_2 = W_1 D^{-1}$. The mean image moves along, and yet the gradient becomes $D^{-1} g$: whoever
+# measures in other units has other slopes. To be expected is
+#
+# $$\delta^2 \approx \mathbb E\,(1/d - 1)^2 = 2 - \tfrac43 \log 4 = 0.39^2 .$$
+#
+# Products with the input do not change, $Du \odot D^{-1} g = u \odot g$. The roles are exchanged: what failed under a shift
+# passes, and the signal methods fail. PatternAttribution now passes if its patterns are estimated anew and fails if they
+# are *shared*, the reverse of before. Neither choice is right for both.
 
 # %%
 study.figure(
-    figures.normalisation_table(own, normalised, kinds, plain),
-    "normalised",
-    "Taking off the mean image undoes every shift for every method, the mean of all pixels only the constant. Standardised "
-    f"image by image, the network changes its mind on {figures.changed_classes(own, 'standardised')} of the images, "
-    "shift or no shift.",
-    "A table of methods, normalisations and shifts with yes or no in every cell.",
-)
-
-# %% [markdown]
-# And a transformation against which it does not help: every pixel times a factor of its own, $x_2 = D x$, with $W D^{-1}$
-# in the first layer. Centred or not, $u_2 = D u_1$, and the gradient becomes $D^{-1} g$. Now the roles are exchanged. The
-# signal methods change; the products do not, $D u \odot D^{-1} g = u \odot g$. No method here stays the same under both
-# a shift and a scaling of raw pixels but those whose reference moves along: integrated gradients from the mean image is
-# one.
-
-# %%
-study.figure(
-    figures.scaling_table(own, normalised),
-    "scaled",
-    "Factors between 1/2 and 2, one for each pixel: the methods that were reliable are not, and the other way round.",
-    "A table of methods under scaled pixels with yes or no in every cell.",
+    figures.centred_table(own, normalised, kinds, plain),
+    "centred",
+    "Less the mean image, every map stays the same under every shift; less one mean of all pixels, under the constant "
+    "only. With scaled pixels the signal methods fail and products pass. Standardised one by one, without any shift, "
+    f"{figures.changed_classes(own, 'standardised')} of the images change their class. Maps on the normalised input.",
+    "A table of methods; columns are two shifts with three normalisations each, and scaled pixels.",
 )
 
 # %% [markdown]
@@ -495,6 +514,48 @@ study.figure(
 )
 
 # %% [markdown]
+# ## From where does one look?
+#
+# Which reference is *right*? Nothing in a network says so, and the paper's first figure shows that the choice decides the
+# map. For the digits, integrated gradients from zero (black), from the mean image and from white, and the two roots of
+# deep Taylor decomposition: the zero root, and the pattern root that is PatternAttribution. A similarity means something
+# beside two others: that of another image's map, and that of the same reference with one step more on its path.
+
+# %%
+digits = own[own.intervention == "reference_point"]
+study.figure(
+    figures.reference_dots(digits),
+    "references-digits",
+    f"The reference decides the map: rank correlation of signed maps {figures.reference_words(digits)}. {net.name}, means "
+    "with 95 % intervals.",
+    "Dots for each pair of references and roots, signed and absolute maps; below, other images and the same reference.",
+)
+
+# %% [markdown]
+# The same for a network that was trained on ImageNet, in the manner of the paper: attributions are summed over colours,
+# taken without sign, and multiplied onto the photograph. This network takes pixels between $-1$ and 1, and *zero* is grey.
+
+# %%
+if network:
+    photos = scores[scores.intervention == f"reference_point({network})"]
+    study.figure(
+        figures.reference_gallery(seen["photographs"], range(min(3, n_photos))),
+        "references-photographs",
+        f"What each reference leaves of a photograph. {network}, integrated gradients of the predicted class.",
+        "Photographs in rows; beside each the same photograph, lit where the map of a reference is strong.",
+    )
+
+# %%
+if network:
+    study.figure(
+        figures.reference_dots(photos),
+        "references",
+        f"Rank correlation of signed maps with two references: {figures.reference_words(photos)}; without signs "
+        f"{figures.reference_words(photos, 'spearman_abs')}. {network}, {n_photos} photographs.",
+        "Dots for each pair of references, signed and absolute maps; below, other photographs and the same reference.",
+    )
+
+# %% [markdown]
 # ## Equal outputs, other weights
 #
 # The two networks above have the same weights but for a bias, and that is why the signal methods agree. The paper remarks
@@ -525,7 +586,7 @@ study.figure(
 # %%
 where = {"K-01": "networks", "K-02": "networks", "K-03": "networks", "K-40": "convolutional", "K-50": "patterns"}
 where |= {f"K-{number}": "noise" for number in (*range(18, 26), 57)} | {"K-52": "rise", "K-60": "rewired"}
-where |= {"K-59": "normalised", "K-63": "scaled", "K-61": "empty", "K-62": "sums"}
+where |= {"K-59": "centred", "K-63": "centred", "K-61": "empty", "K-62": "sums", "K-58": "references-digits"}
 where |= {
     "K-53": "cat-rise",
     "K-54": "cat-rise",
