@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -65,8 +66,9 @@ def reference_point_scores(
     StudyError
         If the network or its weights are not to be had, the photographs have another size, or there are no steps.
     """
+    paths = _paths(architecture(network).encoding.references(), steps)
     model, given = _predicted(images, image_ids, network, weights)
-    return _along_paths(model, given, steps, f"reference_point({network})", _ON_PHOTOGRAPHS, None)
+    return _along(paths, model, given, f"reference_point({network})", _ON_PHOTOGRAPHS, None)
 
 
 def net_reference_scores(
@@ -104,7 +106,7 @@ def net_reference_scores(
     """
     given = Examples.of(images, targets, None, image_ids, references, training_images[:pattern_images])
     mask = foreground(images, background)
-    along = _along_paths(model, given, steps, "reference_point", _ON_DIGITS, mask)
+    along = _along(_paths(references, steps), model, given, "reference_point", _ON_DIGITS, mask)
     scores = _compared(maps_of(model, given, ROOTS), targets, _ON_DIGITS, mask)
     table = Table(image_ids)
     table.add("reference_point", "none", 0, -1, scores)
@@ -128,9 +130,11 @@ def reference_point_pictures(
     ``photograph`` and the names of the references -> (N, H, 3W) at half the network's resolution: the three colours of
     a pixel stand beside each other, so that a picture is scaled as a whole.
     """
+    encoding = architecture(network).encoding
+    paths = _paths(encoding.references(), steps)
     model, given = _predicted(images, image_ids, network, weights)
-    maps = _maps(model, given, steps)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in _colours(network))
+    maps = _maps(paths, model, given)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (encoding.mean, encoding.std))
     photographs = F.avg_pool2d(given.images * std + mean, 2)
     found = {"photograph": photographs}
     for name, each in maps.items():
@@ -176,37 +180,36 @@ def _predicted(images: Tensor, image_ids: list[int], network: str, weights: str)
     return model, Examples.of(encoded, explained_classes(model, encoded), None, image_ids, references)
 
 
-def _colours(network: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    encoding = architecture(network).encoding
-    return encoding.mean, encoding.std
+def _paths(references: Mapping[str, Tensor], steps: int) -> dict[str, IntegratedGradients]:
+    """Integrated gradients by the name of the reference."""
+    return {name: IntegratedGradients(reference=name, steps=steps) for name in distinct(references)}
 
 
-def _maps(model: nn.Module, given: Examples, steps: int) -> dict[str, Tensor]:
-    """Integrated gradients by the name of the reference: (N, C, H, W)."""
-    paths = {name: IntegratedGradients(reference=name, steps=steps) for name in distinct(given.references)}
+def _maps(paths: Mapping[str, IntegratedGradients], model: nn.Module, given: Examples) -> dict[str, Tensor]:
+    """Maps (N, C, H, W) by the name of the reference."""
     maps = maps_of(model, given, list(paths.values()))
     return {name: maps[path.name] for name, path in paths.items()}
 
 
-def _along_paths(
-    model: nn.Module, given: Examples, steps: int, intervention: str, metrics: Sequence[str], mask: Tensor | None
-) -> pd.DataFrame:
+def _along(
+    paths: Mapping[str, IntegratedGradients], model: nn.Module, given: Examples, intervention: str,
+    metrics: Sequence[str], mask: Tensor | None,
+) -> pd.DataFrame:  # fmt: skip
     """Integrated gradients with each reference, held against those with another."""
-    by_reference = _maps(model, given, steps)
-    maps = {IntegratedGradients(reference=name).name: found for name, found in by_reference.items()}
-    scores = _compared(maps, given.targets, metrics, mask)
-    again = IntegratedGradients(steps=steps + 1)
-    ceiling = PreparedMaps(maps_of(model, given, [again])[again.name], mask)
-    zero = IntegratedGradients().name
-    scores.add(zero, "self", compare(PreparedMaps(maps[zero], mask), ceiling, metrics))
+    by_reference = _maps(paths, model, given)
+    names = {name: IntegratedGradients(reference=name).name for name in paths}
+    scores = _compared({names[name]: maps for name, maps in by_reference.items()}, given.targets, metrics, mask)
+    longer = {"zero": replace(paths["zero"], steps=paths["zero"].steps + 1)}
+    ours, theirs = (PreparedMaps(maps["zero"], mask) for maps in (by_reference, _maps(longer, model, given)))
+    scores.add(names["zero"], "self", compare(ours, theirs, metrics))
     here = _logits(model, given.images, given.targets)
-    for name, found in by_reference.items():
+    for name, maps in by_reference.items():
         start = torch.zeros_like(given.images[0]) if name == "zero" else given.references[name]
         expected = here - _logits(model, start.expand_as(given.images), given.targets)
-        gap = (found.flatten(1).double().sum(1) - expected).abs() / expected.abs()
-        scores.add(IntegratedGradients(reference=name).name, "logit_difference", {"completeness_gap": gap})
+        gap = (maps.flatten(1).double().sum(1) - expected).abs() / expected.abs()
+        scores.add(names[name], "logit_difference", {"completeness_gap": gap})
     table = Table(given.image_ids)
-    table.add(intervention, f"{steps} steps", 0, -1, scores)
+    table.add(intervention, f"{paths['zero'].steps} steps", 0, -1, scores)
     return table.frame()
 
 

@@ -19,6 +19,7 @@ from torch import nn
 from lib import data, figures
 from lib.cat import cat, cat_shift, desired_attribution, reliable
 from lib.cat_scores import BORROWED, OTHER, OWN, SAME, UNCLIPPED, cat_pictures, cat_scores
+from lib.claims import SUPPORTED, decide
 from lib.errors import StudyError
 from lib.scores import COLUMNS, pack_scores, read_scores
 from lib.statistics import summary
@@ -356,8 +357,15 @@ def test_on_digits_the_cat_appears_and_patterns_hide_it(digits):
     chosen = data.balanced(dataset.test_labels, 12)
     images = dataset.test_images[chosen]
     given = {"training_images": dataset.train_images, "pattern_images": 200, "image_ids": chosen.tolist()}
-    methods = [PRODUCT, "integrated_gradients", "dtd_zero", SHARED]
+    methods = [PRODUCT, "integrated_gradients", "integrated_gradients(reference=black)", "dtd_zero", SHARED]
     found = cat_scores(net, images, net(images).argmax(1), methods, samples=10, borrowed=1, **given)
-    means = figures.rises(found.assign(model="k_mlp", dataset="mnist-5k", seed=0), OWN).groupby("method").value.mean()
+    found = found.assign(model="k_mlp", dataset="mnist-5k", seed=0)
+    means = figures.rises(found, OWN).groupby("method").value.mean()
     assert (means[[PRODUCT, "integrated_gradients", "dtd_zero"]] > 0.15).all()
     assert abs(means[SHARED]) < 1e-10
+    decided = {claim: decide(claim, found) for claim in ("K-53", "K-54", "K-55", "K-56")}
+    assert not [part for claim in decided.values() for part in claim["parts"] if "not measured" in part["label"]]
+    assert [len(claim["parts"]) for claim in decided.values()] == [2, 6, 2, 1]
+    assert {claim: decided[claim]["verdict"] for claim in ("K-53", "K-55", "K-56")} == dict.fromkeys(
+        ("K-53", "K-55", "K-56"), SUPPORTED
+    )
