@@ -194,7 +194,7 @@ for noise in (0.0, jitter):
 # %%
 kinds = ["scalar", "image", "standardised"]
 calls += [
-    study.call(cat_scores, methods=drawn, samples=samples, borrowed=borrowed, **few),
+    study.call(cat_scores, methods=drawn, n_images=n_images + samples, samples=samples, borrowed=borrowed, **few),
     study.call(centred_scores, methods=normalised, by=kinds, shifts=plain, **few),
     study.call(scaled_scores, methods=normalised, by=["image"], draws=draws, **few),
     study.call(sum_scores, methods=summed, shifts=["const"], **few),
@@ -347,7 +347,7 @@ study.figure(
 # $$m = \frac{\hat s}{g} - x, \qquad\text{then cut off at } \pm 0.3,$$
 #
 # and leave pixels alone whose gradient is too small to divide by (less than a thousandth of the largest). Without the cut
-# nothing but the cat would be seen (last column), but the shift would be enormous. With it, the shift is hardly seen in
+# nothing but the cat would be seen (last column), but the shift would be enormous. With it, the shift is a ghost in
 # the image, and it *decides nothing*: network 2 makes up for it. The paper does not say how strong its cat is. Ours is so
 # strong that the cut acts on nine tenths of its pixels.
 
@@ -375,14 +375,17 @@ study.figure(
 # Integrated gradients from *black* shows less of it: the smallest value of the shifted data is $-0.3$, so this reference
 # lifts every pixel by as much, cat or not. And PatternAttribution with shared patterns shows nothing at all, as it must.
 #
-# A shift is made for one image: it divides by that image's gradient. What does it do to others?
+# A shift is made for one image: it divides by that image's gradient. What does it do to others? Within a class, gradients
+# point much the same way.
 
 # %%
+borrow = "cat(shift=borrowed)"
 study.figure(
     figures.cat_transfer(own, drawn),
     "cat-transfer",
-    "The cat belongs to its image: with shifts that were made for other images the correlation rises by "
-    f"{figures.cat_words(own, drawn, 'cat(shift=borrowed)')}. Means with 95 % intervals.",
+    "The cat belongs to its class. With the shift of another image of the same class the correlation still rises by "
+    f"{figures.cat_words(own, drawn, borrow, level='same class')}; with that of another class by "
+    f"{figures.cat_words(own, drawn, borrow, level='other class')}. Means with 95 % intervals.",
     "Dots for each method: the rise with the own shift, that of an image of the same class, and that of another class.",
 )
 
@@ -514,35 +517,32 @@ study.figure(
 )
 
 # %% [markdown]
-# ## From where does one look?
+# ## The reference decides
 #
-# Which reference is *right*? Nothing in a network says so, and the paper's first figure shows that the choice decides the
-# map. For the digits, integrated gradients from zero (black), from the mean image and from white, and the two roots of
-# deep Taylor decomposition: the zero root, and the pattern root that is PatternAttribution. A similarity means something
-# beside two others: that of another image's map, and that of the same reference with one step more on its path.
-
-# %%
-digits = own[own.intervention == "reference_point"]
-study.figure(
-    figures.reference_dots(digits),
-    "references-digits",
-    f"The reference decides the map: rank correlation of signed maps {figures.reference_words(digits)}. {net.name}, means "
-    "with 95 % intervals.",
-    "Dots for each pair of references and roots, signed and absolute maps; below, other images and the same reference.",
-)
-
-# %% [markdown]
-# The same for a network that was trained on ImageNet, in the manner of the paper: attributions are summed over colours,
-# taken without sign, and multiplied onto the photograph. This network takes pixels between $-1$ and 1, and *zero* is grey.
+# Integrated gradients do not explain an image. They explain the *difference* from a reference image $\bar x$, pixel by
+# pixel,
+#
+# $$E_i = (x_i - \bar x_i) \int_0^1 \partial_i S_c\bigl(\bar x + \alpha (x - \bar x)\bigr)\, d\alpha,$$
+#
+# and who chooses $\bar x$ has a say in $E$. Where the image *equals* the reference the map is 0, whatever the network
+# thinks of that pixel: on black a black hat cannot matter, on white a white cup. And between black and white there is
+# more than a nuance: $x_i - 0$ is never negative, $x_i - 1$ never positive. If the gradients along both paths were the
+# same, every pixel that is *for* the class on black would be *against* it on white.
+#
+# The paper's first figure shows this with VGG-16. Here it is with an ImageNet network whose weights come inside a package
+# (`network: vgg16`, `weights: download` is yours to try). *Zero* is 0 in the numbers that the network takes, for this one
+# mid-grey, so that black and white are two references of their own.
 
 # %%
 if network:
     photos = scores[scores.intervention == f"reference_point({network})"]
+    gap = photos[photos.metric == "completeness_gap"].value.mean()
     study.figure(
         figures.reference_gallery(seen["photographs"], range(min(3, n_photos))),
         "references-photographs",
-        f"What each reference leaves of a photograph. {network}, integrated gradients of the predicted class.",
-        "Photographs in rows; beside each the same photograph, lit where the map of a reference is strong.",
+        f"Three references, three explanations. {network}, class that it predicts; attributions summed over colours, "
+        f"without sign, multiplied onto the photograph. With {steps} steps a map's sum is off by {gap:.0%} in the mean.",
+        "Photographs, each beside three darkened copies in which other parts are lit.",
     )
 
 # %%
@@ -551,9 +551,32 @@ if network:
         figures.reference_dots(photos),
         "references",
         f"Rank correlation of signed maps with two references: {figures.reference_words(photos)}; without signs "
-        f"{figures.reference_words(photos, 'spearman_abs')}. {network}, {n_photos} photographs.",
-        "Dots for each pair of references, signed and absolute maps; below, other photographs and the same reference.",
+        f"{figures.reference_words(photos, 'spearman_abs')}. Last row: it is not the error of the integral. {network}, "
+        f"{n_photos} photographs, means with 95 % intervals.",
+        "Dots for each pair of references, near zero or negative; dots for the same reference near one.",
     )
+
+# %% [markdown]
+# Look at black and white: the correlation is not small, it is *negative*. Which pixels speak for the espresso depends on
+# whether one asks "why not darkness" or "why not light". None of the answers is wrong. Each is the right answer to
+# another question, and the question is chosen by who makes the map.
+#
+# The same on digits, where zero *is* black, and where two roots of deep Taylor decomposition can be compared: the zero
+# root, and the pattern root that is PatternAttribution.
+
+# %%
+digits = own[own.intervention == "reference_point"]
+study.figure(
+    figures.reference_dots(digits),
+    "references-digits",
+    f"Rank correlation of signed maps: {figures.reference_words(digits)}. {net.name}, means with 95 % intervals.",
+    "Dots for each pair of references and roots, signed and absolute maps; below, other images and the same reference.",
+)
+
+# %% [markdown]
+# One row deserves a second look. PatternAttribution, the one method that neither the checkerboard nor the cat could move,
+# gives nearly the same ranks for *another digit, explained for another class*. What hardly looks at the image is hardly
+# moved by a change of it. Invariance is not yet a merit.
 
 # %% [markdown]
 # ## Equal outputs, other weights
@@ -586,7 +609,13 @@ study.figure(
 # %%
 where = {"K-01": "networks", "K-02": "networks", "K-03": "networks", "K-40": "convolutional", "K-50": "patterns"}
 where |= {f"K-{number}": "noise" for number in (*range(18, 26), 57)} | {"K-52": "rise", "K-60": "rewired"}
-where |= {"K-59": "centred", "K-63": "centred", "K-61": "empty", "K-62": "sums", "K-58": "references-digits"}
+where |= {
+    "K-59": "centred",
+    "K-63": "centred",
+    "K-61": "empty",
+    "K-62": "sums",
+    "K-58": "references" if network else "references-digits",
+}
 where |= {
     "K-53": "cat-rise",
     "K-54": "cat-rise",
