@@ -158,7 +158,10 @@ def _dots(marks: Mapping[str, tuple[pd.DataFrame, str, str]], methods: Sequence[
     axis.axvline(0.0, color="0.6", linewidth=0.9)
     draw_dots(axis, rows, found)
     spans = pd.concat([table for table, *_ in found.values()])
-    axis.set_xlim(min(-0.05, 1.1 * spans.low.min()), max(0.35, 1.1 * spans.high.max()))
+    # One image has no interval.
+    ends = spans[["low", "value", "high"]].to_numpy()
+    ends = ends[np.isfinite(ends)]
+    axis.set_xlim(1.1 * np.min(ends, initial=-0.05), 1.1 * np.max(ends, initial=0.32))
     axis.set_xlabel("correlation with the cat, network 2 less network 1")
     axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=len(marks), frameon=False, fontsize=9)
     return figure
