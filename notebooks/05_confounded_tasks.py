@@ -186,7 +186,8 @@ if "half" in nets:
 # The eye sees differences, and it would see them between any two nets. How large is a difference that means nothing?
 # Compare two *random* nets. If their maps are as unlike as those of a trained and a random net, then being unlike a
 # random net is no achievement. The figure shows both, for every method. On the natural task Y expect about 1 for Guided
-# Backprop, taken over from A1; A3 has withdrawn that number since.
+# Backprop, taken over from A1; A3 has withdrawn that number since. (Methods that multiply by the input have
+# $\rho_a \approx 1$ whatever the net: all their maps are 0 on the same empty pixels. That is arithmetic, see study 04.)
 
 # %%
 alike = [("spearman_abs", "absolute maps: $\\rho_a$", None), ("spearman", "signed maps: $\\rho$", None)]
@@ -194,9 +195,9 @@ if "half" in nets:
     study.figure(
         figures.net_dots(of["half"], [*PAPER, *methods], alike, ["random", "natural", "half"], against="random"),
         "half-alike",
-        "Similarity to the map of a random net; grey, of one random net to another. "
+        "To differ from a random net is easy; another random net does it too. Similarity to the map of a random net: "
         f"{figures.net_words(of['half'], PAPER, 'spearman_abs', ['random', 'natural', 'half'], against='random')} "
-        "(absolute maps, intact digits). Means with 95 % intervals.",
+        "(absolute maps, intact digits). Grey: of one random net to another. Means with 95 % intervals.",
         "Dots with intervals, one row per method: similarity to a random net's maps for a random, the natural and the "
         "half-digit net.",
     )
@@ -244,6 +245,23 @@ if "half" in nets:
     )
 
 # %% [markdown]
+# Now the images that *were* halved. What does the net see there? Nothing, and this is the evidence: the half is empty.
+# A faithful map must say so about pixels on which there is nothing to be seen. The gradient can: had there been ink, the
+# logit would have fallen, so it is negative there. Guided Backprop sets negative signals to 0 on their way down and grows
+# its maps out of what is active. Products with the input cannot either; their maps are 0 wherever the image is.
+
+# %%
+if "half" in nets:
+    absent = figures.net_words(of["half"], PAPER, "mass_share_abs_half", three, tag="images=halved")
+    study.figure(
+        figures.net_dots(of["half"], [*PAPER, "input"], halves[:3], three, tag="images=halved"),
+        "half-absence",
+        f"Absence as evidence: on halved digits, the share of |E| in the half that is missing is {absent}. Means with 95 % "
+        "intervals.",
+        "Three panels of dots with intervals for two methods and the input: share in the missing half, pointing game, AUC.",
+    )
+
+# %% [markdown]
 # ### The formula, evaluated
 #
 # Maps of nets with other weights have other sizes, by orders of magnitude, so that $S(x; M_t) - S(x; M')$ of raw maps
@@ -267,7 +285,7 @@ if "half" in nets:
         "Differences between the maps of trained and random nets on two digits, task by task and averaged.",
     )  # fmt: skip
     study.figure(
-        figures.net_dots(of["half"], PAPER, effect, effects, **given),
+        figures.net_dots(of["half"], PAPER, effect, effects, line="maps that have nothing in common", **given),
         "half-effect",
         f"Size of the causal effect for maps of norm 1: {figures.net_words(of['half'], PAPER, 'effect', effects, **given)}. "
         "The random net stands for one random net in place of another. Intact digits, means with 95 % intervals.",
@@ -316,22 +334,24 @@ if "digit" in nets:
 
 # %%
 shapes = [
-    ("density_shape", "density on the shape", 1.0),
-    ("mass_share_shape", "$R$: share on the shape", None),
-    ("auc_shape", "AUC for the shape", 0.5),
-    ("density_digit", "density on the digit", 1.0),
-    ("mass_share_digit", "$R$: share on the digit", None),
-    ("auc_digit", "AUC for the digit", 0.5),
+    ("mass_share_shape", "$R$: share on shape", None),
+    ("density_shape", "density on shape", 1.0),
+    ("pointing_shape", "pointing, shape", None),
+    ("auc_shape", "AUC, shape", 0.5),
+    ("mass_share_digit", "$R$: share on digit", None),
+    ("density_digit", "density on digit", 1.0),
+    ("pointing_digit", "pointing, digit", None),
+    ("auc_digit", "AUC, digit", 0.5),
 ]
 if "digit" in nets:
     study.figure(
-        figures.net_dots(of["shape"], [*PAPER, *methods, "input"], shapes, four),
+        figures.net_dots(of["shape"], [*PAPER, *methods, "input"], shapes, four, columns=4),
         "shape-density",
         f"Share of the positive mass on the shape: {figures.net_words(of['shape'], PAPER, 'mass_share_shape', four)}. On the "
         f"digit: {figures.net_words(of['shape'], PAPER, 'mass_share_digit', four)}. Images with a shape, means with 95 % "
         "intervals.",
-        "Six panels of dots with intervals, one row per method: density, share and AUC on the shape and on the digit, for "
-        "four nets.",
+        "Eight panels of dots with intervals, one row per method: share, density, pointing game and AUC for the shape and "
+        "for the digit, for four nets.",
     )
 
 # %%

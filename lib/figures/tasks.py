@@ -41,8 +41,13 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 _CONTROL = {"color": "0.2", "marker": "|", "markersize": 12}
 _APART = 0.17
+_HEADING = 0.42
+"""Inches between the pictures and the names of the methods, with two lines of text between them."""
 _CLIP = 99.0
 """Maps are shown up to this percentile of their absolute values."""
+
+_BOUNDS = {"spearman": (-1.0, 1.0), "density": (0.0, np.inf), "effect": (0.0, 2.0)}
+"""Least and largest value of metrics by their first word; of others 0 and 1."""
 
 Panel = tuple[str, str, float | None]
 """Metric, title, and the value of an indifferent map, drawn as a line; None if there is none."""
@@ -65,7 +70,6 @@ def task_gallery(
     methods : groups of columns.
     outlined : regions whose outline is drawn in the image.
     """
-    columns = 1 + len(nets) * len(methods)
     widths = [1.0, *(width for _ in methods for width in (0.18, *[1.0] * len(nets)))]
     cell = min(1.15, 9.4 / sum(widths))
     figure = plt.figure(figsize=(cell * sum(widths), cell * len(rows)))
@@ -86,8 +90,7 @@ def task_gallery(
     for number, method in enumerate(methods):
         middle = 1 + number * len(nets) + (len(nets) - 1) / 2
         at = (sum(widths[: places[int(middle)]]) + 0.5 + (middle % 1)) / sum(widths)
-        figure.text(at, 1.0 + 0.52 / len(rows), spoken(method), ha="center", va="bottom", fontsize=10.5)
-    assert len(places) == columns
+        figure.text(at, 1.0 + _HEADING / (cell * len(rows)), spoken(method), ha="center", va="bottom", fontsize=10.5)
     return figure
 
 
@@ -101,6 +104,7 @@ def net_dots(
     name: str = "localisation",
     tag: str = "",
     columns: int = 3,
+    line: str = "a map that knows nothing",
 ) -> Figure:
     """One panel per metric, one row per method, one mark per net: means with 95 % intervals.
 
@@ -114,6 +118,7 @@ def net_dots(
     against : what maps are compared with; a random net, compared with ``random``, is one with another random net.
     name, tag : of the interventions, see `lib.localisation.net_word` and `lib.confounded.tagged_word`.
     columns : panels beside each other.
+    line : what the legend calls the value of an indifferent map.
     """
     tables = {net: _of_net(scores, net, against, name, tag) for net in nets}
     wanted = pd.concat(tables.values())
@@ -127,19 +132,21 @@ def net_dots(
     axes = list(grid.flat)[: len(panels)]
     for axis, (metric, title, indifferent) in zip(axes, panels, strict=True):
         if indifferent is not None:
-            axis.axvline(indifferent, color="0.6", linewidth=1.0, linestyle=":", label="a map that knows nothing")
+            axis.axvline(indifferent, color="0.6", linewidth=1.0, linestyle=":", label=line)
         for number, (net, table) in enumerate(tables.items()):
             own = table[(table.metric == metric) & table.method.isin(list(rows))]
             looking = own[~own.method.isin(CONTROLS)]
             _marks(axis, looking, rows, _APART * (number - (len(nets) - 1) / 2), NET_WORDS[net], _LOOKS[net])
             if number == 0:
                 _marks(axis, own[own.method.isin(CONTROLS)], rows, 0.0, "without a net", _CONTROL)
+        _within_bounds(axis, metric)
         axis.set_title(title, fontsize=10)
         axis.grid(axis="y", color="0.93")
         axis.set_axisbelow(True)
+        axis.tick_params(axis="y", length=0)
         sns.despine(ax=axis, left=True)
-    for line in grid:
-        name_rows(line[0], rows)
+    for first in grid[:, 0]:
+        name_rows(first, rows)
     legend_below(figure, axes, 5)
     return figure
 
@@ -156,7 +163,7 @@ def mean_map_grid(
     cut : row of pixels above which a line is drawn.
     """
     columns = len(nets) + 2
-    size = (1.5 * (columns + 0.6), 1.5 * len(methods))
+    size = (1.75 * (columns + 0.6), 1.75 * len(methods))
     figure, grid = plt.subplots(len(methods), columns, figsize=size, squeeze=False,
                                 width_ratios=[*[1.0] * (columns - 1), 1.7])  # fmt: skip
     for line, method in zip(grid, methods, strict=True):
@@ -246,6 +253,13 @@ def _marks(
         heights = [rows[method] - below for method in found.method]
         style: dict[str, Any] = {"markersize": 6, "linestyle": ""} | dict(look)
         axis.errorbar(found.value, heights, xerr=whiskers(found), label=label, **style)
+
+
+def _within_bounds(axis: Axes, metric: str) -> None:
+    """Cut off intervals of few draws where the metric itself ends."""
+    least, most = next((each for name, each in _BOUNDS.items() if metric.startswith(name)), (0.0, 1.0))
+    room = 0.03 * (min(most, axis.dataLim.xmax) - max(least, axis.dataLim.xmin))
+    axis.set_xlim(max(least, axis.dataLim.xmin) - room, min(most, axis.dataLim.xmax) + room)
 
 
 def _numbers(found: Estimate, what: str) -> dict[str, float]:
