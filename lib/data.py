@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lib import shapes, tasks
 from lib.artefacts import cache_dir, lock, remove, write_atomically
 from lib.compute import ROOT, generator
 from lib.errors import DISK_FAULTS, StudyError, writing
@@ -44,6 +45,17 @@ class DataSet:
     background: float = 0.0
 
 
+@dataclass(frozen=True)
+class TaskSet(DataSet):
+    """A data set made for a task, with the ground truth of its test images.
+
+    ``test_regions`` and ``test_altered`` are the regions and altered images of `lib.tasks.Task`.
+    """
+
+    test_regions: Mapping[str, Tensor] = field(default_factory=dict)
+    test_altered: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 def data_dir() -> Path:
     """The folder of downloaded data: ``$SALIENCY_DATA``, default ``data`` in the clone."""
     return Path(os.environ.get("SALIENCY_DATA") or ROOT / "data")
@@ -51,7 +63,10 @@ def data_dir() -> Path:
 
 @lru_cache(maxsize=4)
 def load(name: str) -> DataSet:
-    """Load a data set by name: ``mnist-5k``, ``mnist-100``, ``mnist``, ``fashion``, or one of these ``-permuted``.
+    """Load a data set by name: ``mnist-5k``, ``mnist-100``, ``mnist``, ``fashion``, or what is made of one of these.
+
+    ``-permuted`` has the same images with the labels of others; ``-half``, ``-half-top``, ``-shapes`` and
+    ``-shapes-digit`` are the tasks of `lib.tasks`.
 
     Raises
     ------
@@ -167,6 +182,43 @@ def _permuted(name: str) -> DataSet:
     return replace(dataset, name=f"{name}-permuted", train_labels=dataset.train_labels[order])
 
 
+def _half_digit(name: str, half: str) -> TaskSet:
+    """The half-digit task on the images of a data set; the first ten outputs of a net are more than it needs."""
+    dataset = load(name)
+    train, test = (
+        tasks.half_digit(images, half=half, seed=f"{name} {part}")
+        for part, images in (("train", dataset.train_images), ("test", dataset.test_images))
+    )
+    suffix = "half" if half == tasks.HALVES[0] else f"half-{half}"
+    return _task_set(f"{name}-{suffix}", train, test)
+
+
+def _shapes(name: str) -> TaskSet:
+    """The images of a data set with a shape beside each digit, which is to be named."""
+    dataset = load(name)
+    train, test = (
+        tasks.shapes_and_digit(images, seed=f"{name} {part}")
+        for part, images in (("train", dataset.train_images), ("test", dataset.test_images))
+    )
+    return _task_set(f"{name}-shapes", train, test)
+
+
+def _digits_beside(name: str) -> DataSet:
+    """The same images with shapes, but the digit is to be named."""
+    digits = load(name.removesuffix("-shapes"))
+    return replace(
+        load(name), name=f"{name}-digit", train_labels=digits.train_labels, test_labels=digits.test_labels
+    )
+
+
+def _task_set(name: str, train: tasks.Task, test: tasks.Task) -> TaskSet:
+    """The data set of a task, one draw of it for training and another for testing."""
+    return TaskSet(
+        name, train.images, train.labels, test.images, test.labels,
+        test_regions=test.regions, test_altered=test.altered,
+    )  # fmt: skip
+
+
 def _open_torchvision(name: str, class_name: str) -> list[Any]:
     """The training and the test part, from the data folder or else downloaded into it."""
     import torchvision
@@ -276,7 +328,7 @@ def patience(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-_MADE_OF_ANOTHER = (_few, _permuted)
+_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside)
 _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k": (_mnist_5k, ()),
     "mnist-100": (_few, ("mnist-5k", 100)),
@@ -286,11 +338,27 @@ _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k-permuted": (_permuted, ("mnist-5k",)),
     "mnist-permuted": (_permuted, ("mnist",)),
     "fashion-permuted": (_permuted, ("fashion",)),
+    "mnist-100-half": (_half_digit, ("mnist-100", "bottom")),
+    "mnist-5k-half": (_half_digit, ("mnist-5k", "bottom")),
+    "mnist-half": (_half_digit, ("mnist", "bottom")),
+    "mnist-half-top": (_half_digit, ("mnist", "top")),
+    "mnist-100-shapes": (_shapes, ("mnist-100",)),
+    "mnist-5k-shapes": (_shapes, ("mnist-5k",)),
+    "mnist-shapes": (_shapes, ("mnist",)),
+    "mnist-100-shapes-digit": (_digits_beside, ("mnist-100-shapes",)),
+    "mnist-5k-shapes-digit": (_digits_beside, ("mnist-5k-shapes",)),
+    "mnist-shapes-digit": (_digits_beside, ("mnist-shapes",)),
 }
+_CODE: dict[Callable[..., DataSet], list[Any]] = {
+    _half_digit: [_task_set, tasks],
+    _shapes: [_task_set, tasks, shapes],
+}
+"""What a loader's images rest on beside itself and the data set inside."""
 
 
-def loaders(name: str) -> list[Callable[..., DataSet]]:
+def loaders(name: str) -> list[Any]:
     """The functions that load a named data set; their code is part of the key of every net trained on it."""
     check(name)
     function, arguments = _LOADERS[name]
-    return [function, *loaders(arguments[0])] if function in _MADE_OF_ANOTHER else [function]
+    inside = loaders(arguments[0]) if function in _MADE_OF_ANOTHER else []
+    return [function, *_CODE.get(function, []), *inside]
