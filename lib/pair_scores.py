@@ -85,7 +85,7 @@ def pair_localisation(
     metrics = metrics_of(own, measures)
     examples = Examples.of(images, labels, labels, image_ids, references, training_images)
     examples.check({"original"})
-    chosen = [check_methods(each, examples, methods) for each in (model, pretrained)][0]
+    chosen, _ = (check_methods(each, examples, methods) for each in (model, pretrained))
     trained = _trained(model, labels, pretrained, outputs, stopped)
     progress = Progress("maps of pairs", len(trained) + draws)
     table = Table(image_ids)
