@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from lib import compute
 from lib.compensation import compensated
 from lib.shifts import named_shift
-from lib.workspace import hooked, working_copy
+from lib.workspace import first_layer, hooked, working_copy
 
 BLOCK = 100
 """Images in one block, of which the largest error is given."""
@@ -61,7 +62,7 @@ def equivalence_scores(
 
 
 def answers(named: nn.Module, model: nn.Module, images: Tensor, classes: Tensor | None = None) -> list[Tensor]:
-    """Logits (N, K), the outputs of all layers, and the gradient of one logit with respect to the images.
+    """Logits (N, K), the outputs of all layers from the first on, and the gradient of one logit at the images.
 
     Parameters
     ----------
@@ -70,15 +71,23 @@ def answers(named: nn.Module, model: nn.Module, images: Tensor, classes: Tensor 
     classes : (N,) of the logits; default the predicted ones.
     """
     names = [name for name, module in named.named_modules() if name and not list(module.children())]
-    seen: list[Tensor] = []
+    start = first_layer(named, images)
+    # What comes before the first layer, such as a reshaping of the images, is the images themselves.
+    seen: list[tuple[str, Tensor]] = []
     inputs = images.detach().clone().requires_grad_(True)
     with ExitStack() as stack, torch.enable_grad():
         for name in names:
-            stack.enter_context(hooked(model.get_submodule(name), lambda _m, _i, output: seen.append(output.detach())))
+            note = partial(_note, seen, name)
+            stack.enter_context(hooked(model.get_submodule(name), note))
         logits = model(inputs)
         chosen = logits.argmax(1) if classes is None else classes
         gradient = torch.autograd.grad(logits.gather(1, chosen.unsqueeze(1)).sum(), inputs)[0]
-    return [logits.detach(), *seen, gradient]
+    from_first = [name for name, _ in seen].index(start or names[0])
+    return [logits.detach(), *(output for _, output in seen[from_first:]), gradient]
+
+
+def _note(seen: list[tuple[str, Tensor]], name: str, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
+    seen.append((name, output.detach()))
 
 
 def _error(first: Tensor, second: Tensor) -> float:

@@ -19,7 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from lib import attributions, compute
+from lib.attributions.gradients import Gradient
+from lib.cat import cat, cat_shift
 from lib.comparison import Scores, Table
+from lib.correlation import Centred, correlation
 from lib.errors import StudyError
 from lib.networks import Network
 from lib.shifts import named_shift
@@ -62,7 +65,8 @@ def shift_invariance(
     -------
     A table with the intervention ``shift(<name>)``, or ``shift(<name>,jitter=…)``, and, for each image and method, the
     metric ``relative_change`` against ``original``, the :math:`\delta` above; NaN where the map of network 1 is 0
-    everywhere.
+    everywhere. For a shift that is not the same everywhere, also ``shift_rise``: how much the correlation of the
+    absolute map with the shift is larger for network 2.
 
     Raises
     ------
@@ -72,23 +76,26 @@ def shift_invariance(
     """
     compute.settle()
     chosen = attributions.methods(methods)
-    fields = _fields(shifts, tuple(images.shape[1:]))
     ids = list(range(len(images)) if image_ids is None else image_ids)
     if jitter:
-        images = images + jitter * Noise(ids, tuple(images.shape[1:]), seed, "jitter").samples(1)[0].cpu()
+        images = images + jitter * Noise(ids, shape_of(images), seed, "jitter").samples(1)[0].cpu()
     first = Network.of(model, training_images, pattern_images)
+    fields = fields_of(first, images, targets, shifts)
     networks = {name: first.shifted(shift) for name, shift in fields.items()}
     first.check(images, targets, chosen)
     for name, second in networks.items():
         second.check(images + fields[name], targets, chosen)
     before = first.maps(images, targets, chosen, ids, seed)
     table = Table(ids)
+    ending = f",jitter={jitter:g}" if jitter else ""
     for name, second in networks.items():
         after = second.maps(images + fields[name], targets, chosen, ids, seed)
-        changes = {(each, "original", "relative_change"): relative_change(before[each], after[each]) for each in before}
-        table.add(
-            f"shift({name},jitter={jitter:g})" if jitter else f"shift({name})", name, 0, -1, Scores(targets, changes)
-        )
+        values = {}
+        for each in before:
+            values[each, "original", "relative_change"] = relative_change(before[each], after[each])
+            if float(fields[name].std()) > 0:
+                values[each, "original", "shift_rise"] = shift_rise(before[each], after[each], fields[name])
+        table.add(f"shift({name}{ending})", name, 0, -1, Scores(targets, values))
     return table.frame()
 
 
@@ -101,13 +108,57 @@ def relative_change(first: Tensor, second: Tensor) -> Tensor:
     return (second - first).flatten(1).norm(dim=1) / torch.where(size > 0, size, torch.nan)
 
 
-def _fields(shifts: Sequence[str] | Mapping[str, Tensor], shape: tuple[int, ...]) -> dict[str, Tensor]:
-    """Name -> shift (C, H, W), float64."""
+def shift_rise(first: Tensor, second: Tensor, shift: Tensor) -> Tensor:
+    """How much more the absolute values of the second map correlate with a shift (C, H, W) than those of the first.
+
+    Absolute values, because a shift may show with the gradient's sign, which differs from pixel to pixel.
+
+    Returns
+    -------
+    (N,), differences of Pearson's r; NaN where a map is constant.
+    """
+    field = Centred.of(shift.flatten().expand(len(first), -1))
+    before, after = (correlation(Centred.of(maps.abs().flatten(1)), field) for maps in (first, second))
+    return after - before
+
+
+def fields_of(
+    first: Network, images: Tensor, targets: Tensor, shifts: Sequence[str] | Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The shifts of some names, or given ones in double precision: name -> (C, H, W).
+
+    Parameters
+    ----------
+    first : network 1.
+    images, targets : (N, C, H, W) and (N,); the shift ``cat`` is made for the first image.
+    shifts : as for `shift_invariance`.
+
+    Raises
+    ------
+    StudyError
+        If there is no shift, one is not known, or one has another shape than an image.
+    """
     if not shifts:
         raise StudyError("shifts is empty; name at least one.")
     if not isinstance(shifts, Mapping):
-        return {name: named_shift(name, shape) for name in shifts}
+        return {
+            name: _cat(first, images, targets) if name == "cat" else named_shift(name, shape_of(images))
+            for name in shifts
+        }
     for name, shift in shifts.items():
-        if tuple(shift.shape) != shape:
-            raise StudyError(f"The shift {name!r} has the shape {tuple(shift.shape)}; the images have {shape}.")
+        if tuple(shift.shape) != shape_of(images):
+            raise StudyError(
+                f"The shift {name!r} has the shape {tuple(shift.shape)}; the images have {shape_of(images)}."
+            )
     return {name: shift.double() for name, shift in shifts.items()}
+
+
+def _cat(first: Network, images: Tensor, targets: Tensor) -> Tensor:
+    """The shift that draws a cat into Gradient ⊙ input of the first image: (C, H, W)."""
+    gradients = first.maps(images[:1], targets[:1], [Gradient()], [0])["gradient"]
+    return cat_shift(images[:1].double(), gradients, cat())[0]
+
+
+def shape_of(images: Tensor) -> tuple[int, ...]:
+    """(C, H, W)."""
+    return tuple(images.shape[1:])

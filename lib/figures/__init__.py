@@ -4,6 +4,7 @@ from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true,
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
 from lib.figures.galleries import gallery, rows_of
+from lib.figures.invariance import change_words, invariance_means, invariance_table, invariance_verdict
 from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
@@ -42,6 +43,7 @@ __all__ = [
     "cascade_curves",
     "chance_strip",
     "chance_words",
+    "change_words",
     "common_patterns",
     "competition_table",
     "completeness_curves",
@@ -54,6 +56,9 @@ __all__ = [
     "full_reinit",
     "gallery",
     "in_words",
+    "invariance_means",
+    "invariance_table",
+    "invariance_verdict",
     "label_bars",
     "label_dots",
     "label_similarities",
