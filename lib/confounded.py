@@ -36,7 +36,7 @@ PATTERN_IMAGES = 5000
 def confounded_localisation(
     model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str], *,
     labels: Tensor, image_ids: list[int], regions: Mapping[str, Tensor], training_images: Tensor,
-    name: str, only: Sequence[int], beside: Sequence[str] = (NATURAL,), tag: str = "", **given: Any,
+    name: str, only: Sequence[int], others: Sequence[str] = (NATURAL,), tag: str = "", **given: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """`lib.localisation.localisation` on the test images of some labels.
 
@@ -44,7 +44,7 @@ def confounded_localisation(
     ----------
     regions : name -> bool (T, H, W), of all test images.
     only : labels of the images that take part.
-    name, beside : how the net is called, and which of the further arguments are nets to stand beside it.
+    name, others : how the net is called, and which of the further arguments are nets to stand beside it.
     tag : what the interventions say of the images, e.g. ``images=deleted``.
     given : those nets, and what `localisation` takes besides; patterns are estimated on `PATTERN_IMAGES` images.
     """
@@ -53,7 +53,7 @@ def confounded_localisation(
     options = {each: given[each] for each in ("draws", "init", "measures", "references") if each in given}
     table = localisation(
         model, images[part], targets[part], methods, {region: masks[numbers] for region, masks in regions.items()},
-        name=name, others={each: given[each] for each in beside}, image_ids=numbers,
+        name=name, others={each: given[each] for each in others}, image_ids=numbers,
         training_images=training_images[:PATTERN_IMAGES], **options,
     )  # fmt: skip
     return tagged(table, tag)
@@ -62,12 +62,12 @@ def confounded_localisation(
 def confounded_effect(
     model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str], *,
     labels: Tensor, image_ids: list[int], name: str, only: Sequence[int], weights: Mapping[str, float],
-    draws: int, init: str, beside: Sequence[str] = (NATURAL,), tag: str = "", **given: Any,
+    draws: int, init: str, others: Sequence[str] = (NATURAL,), tag: str = "", **given: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """`lib.causal_effect.effect_scores` on the test images of some labels; parameters as for the localisation."""
     part = images_of(labels, only)
     table = effect_scores(
-        model, images[part], targets[part], methods, name=name, others={each: given[each] for each in beside},
+        model, images[part], targets[part], methods, name=name, others={each: given[each] for each in others},
         weights=weights, draws=draws, init=init, image_ids=[image_ids[each] for each in part.tolist()],
     )  # fmt: skip
     return tagged(table, tag)
@@ -76,7 +76,7 @@ def confounded_effect(
 def confounded_cascade(
     model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str], *,
     labels: Tensor, image_ids: list[int], references: Mapping[str, Tensor], training_images: Tensor,
-    name: str, only: Sequence[int], draws: int, beside: Sequence[str] = (NATURAL,), **given: Any,
+    name: str, only: Sequence[int], draws: int, others: Sequence[str] = (NATURAL,), **given: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """The top-down cascade of `lib.randomization` for the nets of two or three tasks, on the same images.
 
@@ -93,7 +93,7 @@ def confounded_cascade(
         "training_images": training_images[:PATTERN_IMAGES], "metrics": list(SIMILARITIES),
     }  # fmt: skip
     tables = []
-    for word, net in {name: model, **{each: given[each] for each in beside}}.items():
+    for word, net in {name: model, **{each: given[each] for each in others}}.items():
         classes = targets[part] if net is model else explained_classes(net, few)
         table = randomization_scores(net, few, classes, methods, **shared)  # type: ignore[arg-type]
         kept = table[table.against.isin(["original", "null_other_image"])]
@@ -103,7 +103,7 @@ def confounded_cascade(
 
 def prediction_changes(
     model: nn.Module, *, test_images: Tensor, test_labels: Tensor, altered: Mapping[str, Tensor],
-    name: str, only: Mapping[str, Sequence[int]], beside: Sequence[str] = (), **given: Any,
+    name: str, only: Mapping[str, Sequence[int]], others: Sequence[str] = (), **given: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """Whether a prediction follows when one thing is taken out of an image: the check of the ground truth.
 
@@ -111,7 +111,7 @@ def prediction_changes(
     ----------
     altered : what is done -> test images (T, 1, H, W) to which it is done.
     only : what is done -> labels of the images to which it makes a difference; the first `CHECKED` of them are taken.
-    name, beside, given : as in `confounded_localisation`.
+    name, others, given : as in `confounded_localisation`.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def prediction_changes(
     for change, kept in only.items():
         part = images_of(test_labels, kept)[:CHECKED]
         table = Table(part.tolist())
-        for word, net in {name: model, **{each: given[each] for each in beside}}.items():
+        for word, net in {name: model, **{each: given[each] for each in others}}.items():
             before, after = (explained_classes(net, each[part]) for each in (test_images, altered[change]))
             changed = {("none", "none", "prediction_changed"): (before != after).double()}
             table.add(tagged_word(net_word(word, ALTERED), f"by={change}"), change, 0, -1, Scores(before, changed))

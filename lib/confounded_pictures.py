@@ -19,7 +19,7 @@ from lib.randomization import explained_classes
 def confounded_pictures(
     model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str], *,
     image_ids: list[int], labels: Tensor, regions: Mapping[str, Tensor], name: str, init: str,
-    beside: Sequence[str] = (NATURAL,), weights: Mapping[str, Mapping[str, float]], **given: Any,
+    others: Sequence[str] = (NATURAL,), weights: Mapping[str, Mapping[str, float]], **given: Any,
 ) -> dict[str, Tensor]:  # fmt: skip
     """Maps of all nets for a gallery, channels summed, and the causal effect on them.
 
@@ -33,7 +33,7 @@ def confounded_pictures(
     where the net ``posterior`` is the average over tasks. All (N, H, W).
     """
     examples, chosen = Examples.of(images, targets, None, image_ids), chosen_methods(methods)
-    nets = {name: model, **{each: given[each] for each in beside}}
+    nets = {name: model, **{each: given[each] for each in others}}
     nets[RANDOM] = next(random_models(model, images, init, 1))
     found = {"image": images.sum(1)} | {region: masks[image_ids].float() for region, masks in regions.items()}
     maps = {}
@@ -43,9 +43,9 @@ def confounded_pictures(
         found |= {f"{word}/{method}": each.sum(1) for method, each in maps[word].items()}
     for method in methods:
         random = maps[RANDOM][method]
-        for word in (name, *beside):
+        for word in (name, *others):
             found[f"effect of {word}/{method}"] = (unit(maps[word][method]) - unit(random)).sum(1)
-        own = {word: maps[word][method] for word in (name, *beside)}
+        own = {word: maps[word][method] for word in (name, *others)}
         averages = {label: causal_effect(own, random, each) for label, each in weights.items()}
         rows = [averages[str(label)][row] for row, label in enumerate(labels.tolist())]
         found[f"effect of posterior/{method}"] = torch.stack(rows).sum(1)
@@ -55,7 +55,7 @@ def confounded_pictures(
 def mean_maps(
     model: nn.Module, images: Tensor, targets: Tensor, methods: Sequence[str], *,
     image_ids: list[int], labels: Tensor, name: str, only: Sequence[int], draws: int, init: str,
-    beside: Sequence[str] = (NATURAL,), **given: Any,
+    others: Sequence[str] = (NATURAL,), **given: Any,
 ) -> dict[str, Tensor]:  # fmt: skip
     """Where the maps of some images lie on average: absolute maps of sum 1, and their mean over images and draws.
 
@@ -73,7 +73,7 @@ def mean_maps(
         for method, maps in maps_of(net, examples, chosen, classes, state).items():
             sums.setdefault(f"{word}/{method}", []).append(_mean_share(maps))
 
-    for word, net in {name: model, **{each: given[each] for each in beside}}.items():
+    for word, net in {name: model, **{each: given[each] for each in others}}.items():
         note(word, net, targets[part] if net is model else explained_classes(net, few), word)
     for draw, net in enumerate(random_models(model, few, init, draws)):
         note(RANDOM, net, explained_classes(net, few), f"draw {draw}")

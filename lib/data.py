@@ -216,9 +216,7 @@ def _shapes(name: str) -> TaskSet:
 def _digits_beside(name: str) -> DataSet:
     """The same images with shapes, but the digit is to be named."""
     digits = load(name.removesuffix("-shapes"))
-    return replace(
-        load(name), name=f"{name}-digit", train_labels=digits.train_labels, test_labels=digits.test_labels
-    )
+    return replace(load(name), name=f"{name}-digit", train_labels=digits.train_labels, test_labels=digits.test_labels)
 
 
 def _tiny_imagenet() -> DataSet:

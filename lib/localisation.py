@@ -20,7 +20,7 @@ from lib.errors import StudyError
 from lib.initialisers import law_named
 from lib.progress import Progress
 from lib.randomization import check_methods, explained_classes
-from lib.regions import MEASURES, check_measures, check_regions, measured
+from lib.regions import check_regions, measured, metrics_of
 from lib.reinitialisation import steps
 from lib.similarity import PreparedMaps, compare
 from lib.units import units_of
@@ -52,7 +52,7 @@ def localisation(
     others: Mapping[str, nn.Module] | None = None,
     draws: int = 5,
     init: str = "tn(0.01)",
-    measures: Sequence[str] = tuple(MEASURES),
+    measures: Sequence[str] = (),
     seed: int = 0,
     image_ids: list[int] | None = None,
     references: Mapping[str, Tensor] | None = None,
@@ -72,7 +72,7 @@ def localisation(
     others : name -> further trained classifiers to explain on the same images, e.g. of another task.
     draws : number of random models, the last step of so many cascades of `lib.randomization`.
     init : what their weights are drawn from, a word of `lib.initialisers.LAWS`.
-    measures : words of `lib.regions.MEASURES`.
+    measures : what to measure, e.g. ``["auc_shape"]``: a word of `lib.regions.MEASURES` and a region; default: all.
     seed : names every draw.
     image_ids : number of each image in its data set; default 0, 1, 2, …
     references : name -> image (C, H, W), for the methods that take one.
@@ -83,7 +83,7 @@ def localisation(
     One row per number, with the columns intervention (``localisation(net=…)``), level (the net), step (0), draw (-1
     for trained nets), image, target, method, metric, against, value. Metrics ``against`` none are those of
     `lib.regions`, e.g. ``auc_shape``. `SIMILARITIES` are those of a trained net's maps to a random one's (``random``),
-    and of a random one's to those of the draw before (``other_random``).
+    and of a random one's to those of the draw before (``other_random``); not of controls, which look at no model.
 
     Raises
     ------
@@ -92,30 +92,31 @@ def localisation(
     """
     compute.settle()
     check_regions(regions, images)
-    check_measures(measures)
+    metrics = metrics_of(regions, measures)
     nets = {name: model} | dict(others or {})
     if RANDOM in nets or len(nets) <= len(others or {}):
         raise StudyError(f"The nets are called {name}, {', '.join(others or {})}; give each a name, none {RANDOM!r}.")
     examples = Examples.of(images, targets, None, image_ids, references, training_images)
     examples.check({"original"})
     chosen, *_ = [check_methods(net, examples, methods) for net in nets.values()]
+    looking = [each.name for each in chosen if not each.control]
     progress = Progress("localisation", len(nets) + draws)
     table = Table(examples.image_ids)
     trained: dict[str, dict[str, Tensor]] = {}
     for word, net in nets.items():
         classes = targets if net is model else explained_classes(net, images)
         trained[word] = maps_of(net, examples, chosen, classes, word, seed)
-        table.add(net_word(word), word, 0, -1, _in_regions(trained[word], classes, regions, measures))
+        table.add(net_word(word), word, 0, -1, _in_regions(trained[word], classes, regions, metrics))
         progress.step(word)
     before: dict[str, Tensor] = {}
     for draw, net in enumerate(random_models(model, images, init, draws, seed)):
         classes = explained_classes(net, images)
         maps = maps_of(net, examples, chosen, classes, f"draw {draw}", seed)
-        table.add(net_word(RANDOM), RANDOM, 0, draw, _in_regions(maps, classes, regions, measures))
+        table.add(net_word(RANDOM), RANDOM, 0, draw, _in_regions(maps, classes, regions, metrics))
         for word, own in trained.items():
-            table.add(net_word(word), word, 0, draw, _alike(own, maps, classes, RANDOM))
+            table.add(net_word(word), word, 0, draw, _alike(own, maps, looking, classes, RANDOM))
         if before:
-            table.add(net_word(RANDOM), RANDOM, 0, draw, _alike(before, maps, classes, f"other_{RANDOM}"))
+            table.add(net_word(RANDOM), RANDOM, 0, draw, _alike(before, maps, looking, classes, f"other_{RANDOM}"))
         before = maps
         progress.step(f"draw {draw + 1}/{draws}")
     return table.frame()
@@ -155,16 +156,18 @@ def maps_of(
 
 
 def _in_regions(
-    maps: Mapping[str, Tensor], classes: Tensor, regions: Mapping[str, Tensor], measures: Sequence[str]
+    maps: Mapping[str, Tensor], classes: Tensor, regions: Mapping[str, Tensor], metrics: Mapping[str, tuple[str, str]]
 ) -> Scores:
     scores = Scores(classes)
     for method, own in maps.items():
-        scores.add(method, "none", measured(own, regions, measures))
+        scores.add(method, "none", measured(own, regions, metrics))
     return scores
 
 
-def _alike(maps: Mapping[str, Tensor], others: Mapping[str, Tensor], classes: Tensor, against: str) -> Scores:
+def _alike(
+    maps: Mapping[str, Tensor], others: Mapping[str, Tensor], methods: Sequence[str], classes: Tensor, against: str
+) -> Scores:
     scores = Scores(classes)
-    for method, own in maps.items():
-        scores.add(method, against, compare(PreparedMaps(own), PreparedMaps(others[method]), SIMILARITIES))
+    for method in methods:
+        scores.add(method, against, compare(PreparedMaps(maps[method]), PreparedMaps(others[method]), SIMILARITIES))
     return scores

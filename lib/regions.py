@@ -6,7 +6,7 @@ one mask, and undefined (NaN) where the mask is empty or covers everything, or w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -60,10 +60,23 @@ MEASURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """``measure(maps, masks) -> (N,)``, float64, for maps (N, C, H, W) and masks bool (N, H, W)."""
 
 
-def check_measures(measures: Sequence[str]) -> None:
-    """Raise `StudyError` unless every measure is known and named once."""
-    if not measures or not set(measures) <= set(MEASURES) or len(set(measures)) < len(measures):
-        raise StudyError(f"measures is {list(measures)}; name some of {', '.join(MEASURES)}, each at most once.")
+def metrics_of(regions: Iterable[str], wanted: Sequence[str] = ()) -> dict[str, tuple[str, str]]:
+    """Names of metrics, as ``mass_share_shape`` -> (measure, region).
+
+    Parameters
+    ----------
+    regions : their names.
+    wanted : names of metrics; default: every measure in every region.
+
+    Raises
+    ------
+    StudyError
+        If a name is not that of a measure and a region, or stands twice.
+    """
+    known = {f"{measure}_{region}": (measure, region) for region in regions for measure in MEASURES}
+    if not set(wanted) <= set(known) or len(set(wanted)) < len(wanted):
+        raise StudyError(f"measures is {list(wanted)}; name some of {', '.join(known)}, each at most once.")
+    return {name: known[name] for name in wanted or known}
 
 
 def check_regions(regions: Mapping[str, Tensor], images: Tensor) -> None:
@@ -78,12 +91,11 @@ def check_regions(regions: Mapping[str, Tensor], images: Tensor) -> None:
             )
 
 
-def measured(maps: Tensor, regions: Mapping[str, Tensor], measures: Sequence[str]) -> dict[str, Tensor]:
-    """Some of the `MEASURES` in every region, as ``mass_share_shape``: name -> (N,)."""
+def measured(maps: Tensor, regions: Mapping[str, Tensor], metrics: Mapping[str, tuple[str, str]]) -> dict[str, Tensor]:
+    """The metrics that `metrics_of` names: name -> (N,), on the CPU."""
     return {
-        f"{measure}_{region}": MEASURES[measure](maps, masks.to(maps.device)).cpu()
-        for region, masks in regions.items()
-        for measure in measures
+        name: MEASURES[measure](maps, regions[region].to(maps.device)).cpu()
+        for name, (measure, region) in metrics.items()
     }
 
 

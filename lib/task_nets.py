@@ -40,3 +40,15 @@ def nets_by_task(nets: Sequence[TrainedNet]) -> dict[str, TrainedNet]:
             "-shapes wherever there is -shapes-digit, because their images are the same."
         )
     return found
+
+
+def truth(net: TrainedNet) -> dict[str, tuple[str, str]]:
+    """What functions of this study are given of a net's data set, as ``parts_of`` of `lib.calls.Call`.
+
+    All test images and labels, and of a task the regions and altered images as well.
+    """
+    dataset = net.recipe.dataset
+    parts = {"test_images": "test_images", "test_labels": "test_labels"}
+    if dataset.endswith(tuple(TASKS)):
+        parts |= {"regions": "test_regions", "altered": "test_altered"}
+    return {argument: (dataset, part) for argument, part in parts.items()}

@@ -1,5 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
+from lib.figures.causal import causal_graph
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
@@ -22,6 +23,19 @@ from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, 
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
+from lib.figures.tasks import (
+    NET_WORDS,
+    accuracy_table,
+    as_cascades,
+    cascade_words,
+    check_table,
+    law_of_random,
+    mean_map_grid,
+    net_dots,
+    net_words,
+    task_gallery,
+    upper_words,
+)
 from lib.figures.ties import (
     competition_table,
     destroyed_gradient,
@@ -36,14 +50,20 @@ __all__ = [
     "METRICS",
     "METRIC_LINES",
     "NETS",
+    "NET_WORDS",
     "PAIRS",
     "SPOKEN",
+    "accuracy_table",
+    "as_cascades",
     "beside_null_words",
     "beside_nulls",
     "cascade_curves",
+    "cascade_words",
+    "causal_graph",
     "chance_strip",
     "chance_words",
     "change_words",
+    "check_table",
     "common_patterns",
     "competition_table",
     "completeness_curves",
@@ -64,6 +84,7 @@ __all__ = [
     "label_similarities",
     "label_words",
     "largest_changes",
+    "law_of_random",
     "law_table",
     "law_words",
     "layers_curves",
@@ -71,7 +92,10 @@ __all__ = [
     "mask_pairs",
     "mask_words",
     "mean_floor",
+    "mean_map_grid",
     "most_damaging_units",
+    "net_dots",
+    "net_words",
     "noise_curves",
     "noise_laws",
     "noise_words",
@@ -95,8 +119,10 @@ __all__ = [
     "sweep_curves",
     "swept",
     "tail_curves",
+    "task_gallery",
     "tie_curve",
     "unit_bars",
+    "upper_words",
     "vargrad_curves",
     "zeros_and_similarity",
 ]
