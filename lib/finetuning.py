@@ -16,7 +16,7 @@ from lib.compute import generator
 from lib.encoded import Encoded
 from lib.errors import StudyError
 from lib.fitting import fit
-from lib.initialisers import uniform_law
+from lib.initialisers import draw, uniform_law
 from lib.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TESTED_EVERY = 25
 
 
 def finetune(recipe: Recipe, label: str = "fine-tuning") -> tuple[nn.Module, list[dict[str, float]]]:
-    """Give a trained net a new last layer, and train all of it on the recipe's data set with Adam.
+    """Give a trained net a new last layer, and train all of it on the recipe's data set with Adam, without decay.
 
     Batch norm is in training mode (statistics of the batch; the running ones follow), all else in evaluation mode: no
     dropout, no dropped blocks. The precision is that of the surrounding context.
@@ -38,16 +38,15 @@ def finetune(recipe: Recipe, label: str = "fine-tuning") -> tuple[nn.Module, lis
     Returns
     -------
     The model in evaluation mode on the CPU, its parameters frozen, and its history: iteration, mean loss and accuracy
-    on the batches since the last entry, and the accuracy on the test images at that time.
+    on the batches since the last entry, and the accuracy on the test images at that time, in the same precision.
 
     Raises
     ------
     StudyError
-        If the recipe asks for something else than Adam without weight decay, or its weights are not there.
+        If the weights to start from are not there, or the net's last layer is not a dense one.
     """
     from lib.training import _batches
 
-    _check(recipe)
     compute.settle()
     device = compute.device()
     model = blank(recipe)
@@ -74,10 +73,11 @@ def blank(recipe: Recipe) -> nn.Module:
 
     Returns
     -------
-    An `Encoded` net with as many outputs as the data set has classes, in evaluation mode, its parameters frozen.
+    An `Encoded` net with as many outputs as the data set has classes, in evaluation mode, its parameters frozen. Its
+    ``label`` says whose weights it started from.
     """
     chosen = image_models.architecture(recipe.model)
-    net = chosen.blank(f"{chosen.label}, fine-tuned from {recipe.weights}")
+    net = chosen.blank(_label(recipe))
     name = _head(net)
     old = net.get_submodule(name)
     # Without memory at first: the constructor would draw weights from torch's global generator.
@@ -111,15 +111,6 @@ def fingerprint(start: str) -> str:
     return OWN if start == OWN else weights.digest(start)
 
 
-def _check(recipe: Recipe) -> None:
-    """Refuse what only training from scratch can do."""
-    if recipe.weight_decay or recipe.optimizer != "adam":
-        raise StudyError(
-            f"A net that starts from the weights {recipe.weights!r} is trained by Adam without weight decay; set "
-            "weight_decay to 0.0 and leave optimizer out."
-        )
-
-
 def _with_new_head(recipe: Recipe, model: nn.Module) -> dict[str, Tensor]:
     """The weights to start from, for a model made by `blank`, with a last layer as torch would draw it."""
     from lib.training import named_net, recipe_files
@@ -129,7 +120,10 @@ def _with_new_head(recipe: Recipe, model: nn.Module) -> dict[str, Tensor]:
         built = image_models.build(recipe.model, generator(recipe.seed, "weights"))
         state = {f"net.{name}": value for name, value in built.state_dict().items()}
     elif recipe.weights in recipe_files():
-        state = named_net(recipe.weights).model.state_dict()
+        before = named_net(recipe.weights)
+        if before.recipe.model != recipe.model or not before.recipe.weights:
+            raise StudyError(f"A {recipe.model} cannot start from {before.name}, a net of another kind; name another.")
+        state = before.model.state_dict()
     else:
         state = origin(recipe.model, recipe.weights).state_dict()
     draws = generator(recipe.seed, "new last layer")
@@ -139,6 +133,15 @@ def _with_new_head(recipe: Recipe, model: nn.Module) -> dict[str, Tensor]:
             fan_in = model.get_submodule(head.removesuffix(".")).in_features
             state[name] = uniform_law(uniform, 1.0 / math.sqrt(fan_in)).to(value)  # type: ignore[arg-type]
     return state
+
+
+def _label(recipe: Recipe) -> str:
+    """Whose weights a net has, for figures."""
+    label = image_models.architecture(recipe.model).label
+    if recipe.weights == OWN:
+        return f"{label} (trained on {recipe.dataset})"
+    known = weights.KNOWN_FILES.get(recipe.weights)
+    return f"{known.label if known else f'{label} ({recipe.weights})'}, fine-tuned on {recipe.dataset}"
 
 
 def _head(net: nn.Module) -> str:
@@ -159,7 +162,9 @@ def _train_batch_norm(model: nn.Module) -> None:
 
 def code_of(recipe: Recipe) -> list[Any]:
     """The code that decides what fine-tuning gives, for the key."""
+    from lib.training import _batches
+
     chosen = image_models.architecture(recipe.model)
-    own = [finetune, blank, origin, _with_new_head, _head, _train_batch_norm, Encoded, fit, uniform_law]
-    built = [image_models.Architecture, image_models.build, chosen.make, chosen.own_law]
+    own = [finetune, blank, origin, _with_new_head, _head, _train_batch_norm, Encoded, fit, _batches, uniform_law]
+    built = [image_models.Architecture, image_models.build, chosen.make, chosen.own_law, draw]
     return [*own, *built, compute.settle, compute.seed_of, compute.generator]
