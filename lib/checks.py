@@ -68,7 +68,7 @@ def check(study: str, values: Mapping[str, Any]) -> None:
             examples = Examples.of(
                 image,
                 torch.zeros(1, dtype=torch.int64),
-                references=dict.fromkeys(data.REFERENCES, image[0]),
+                references=dict.fromkeys((*data.REFERENCES, "pixelmax"), image[0]),
                 training_images=image,
             )
             randomization.check_methods(model, examples, methods)

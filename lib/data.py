@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib import shapes, tasks
+from lib import pairs, shapes, tasks, tiny_imagenet
 from lib.artefacts import cache_dir, lock, remove, write_atomically
 from lib.compute import ROOT, generator
 from lib.errors import DISK_FAULTS, StudyError, writing
@@ -33,8 +33,9 @@ PATIENCE = 20.0
 class DataSet:
     """Images with labels, split once into a part for training and a part that no net sees.
 
-    Images are float32 (N, 1, 28, 28) in [0, 1], labels int64 (N,); ``background`` is the pixel value of an
-    empty pixel, 0 for all data sets so far (foreground metrics leave such pixels out).
+    Images are float32 (N, C, H, W) in [0, 1], (N, 1, 28, 28) where nothing else is said, labels int64 (N,);
+    ``background`` is the pixel value of an empty pixel, 0 for all data sets so far (foreground metrics leave such
+    pixels out).
     """
 
     name: str
@@ -66,7 +67,8 @@ def load(name: str) -> DataSet:
     """Load a data set by name: ``mnist-5k``, ``mnist-100``, ``mnist``, ``fashion``, or what is made of one of these.
 
     ``-permuted`` has the same images with the labels of others; ``-half``, ``-half-top``, ``-shapes`` and
-    ``-shapes-digit`` are the tasks of `lib.tasks`.
+    ``-shapes-digit`` are the tasks of `lib.tasks`, ``-pairs`` those of `lib.pairs`; so is ``tiny-imagenet-pairs``,
+    of the photographs in ``tiny-imagenet-10`` (C = 3, H = 64).
 
     Raises
     ------
@@ -86,6 +88,14 @@ def ensure(name: str) -> None:
         ensure(arguments[0])
     if function is _torchvision:
         _open_torchvision(*arguments)
+    if function is _tiny_imagenet:
+        tiny_imagenet.where(data_dir())
+
+
+def class_count(name: str) -> int:
+    """The number of classes in a data set."""
+    check(name)
+    return pairs.CLASSES if _LOADERS[name][0] is _pairs else 10
 
 
 def names() -> list[str]:
@@ -209,6 +219,19 @@ def _digits_beside(name: str) -> DataSet:
     return replace(load(name), name=f"{name}-digit", train_labels=digits.train_labels, test_labels=digits.test_labels)
 
 
+def _tiny_imagenet() -> DataSet:
+    """Photographs of ten classes, see `lib.tiny_imagenet`."""
+    return DataSet("tiny-imagenet-10", *tiny_imagenet.load(data_dir()))
+
+
+def _pairs(name: str, own_name: str) -> TaskSet:
+    """Pairs of the images of a data set; training and test images are never mixed."""
+    dataset = load(name)
+    train = pairs.pairs(dataset.train_images, dataset.train_labels, pairs.TRAIN_PAIRS, f"{own_name} train")
+    test = pairs.pairs(dataset.test_images, dataset.test_labels, pairs.TEST_PAIRS, f"{own_name} test")
+    return _task_set(own_name, train, test)
+
+
 def _task_set(name: str, train: tasks.Task, test: tasks.Task) -> TaskSet:
     """The data set of a task, one draw of it for training and another for testing."""
     return TaskSet(
@@ -326,7 +349,7 @@ def patience(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside)
+_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside, _pairs)
 _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k": (_mnist_5k, ()),
     "mnist-100": (_few, ("mnist-5k", 100)),
@@ -346,10 +369,16 @@ _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-100-shapes-digit": (_digits_beside, ("mnist-100-shapes",)),
     "mnist-5k-shapes-digit": (_digits_beside, ("mnist-5k-shapes",)),
     "mnist-shapes-digit": (_digits_beside, ("mnist-shapes",)),
+    "mnist-100-pairs": (_pairs, ("mnist-100", "mnist-100-pairs")),
+    "mnist-5k-pairs": (_pairs, ("mnist-5k", "mnist-5k-pairs")),
+    "tiny-imagenet-10": (_tiny_imagenet, ()),
+    "tiny-imagenet-pairs": (_pairs, ("tiny-imagenet-10", "tiny-imagenet-pairs")),
 }
 _CODE: dict[Callable[..., DataSet], list[Any]] = {
     _half_digit: [_task_set, tasks],
     _shapes: [_task_set, tasks, shapes],
+    _pairs: [_task_set, pairs],
+    _tiny_imagenet: [tiny_imagenet],
 }
 """What a loader's images rest on beside itself and the data set inside."""
 

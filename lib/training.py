@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -16,15 +16,21 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LinearLR
 
-from lib import artefacts, compute, data, initialisers, models
+from lib import artefacts, compute, data, finetuning, image_models, initialisers, models
 from lib.accuracy import correct
 from lib.compute import ROOT, generator
 from lib.errors import StudyError
+from lib.fitting import fit
 from lib.progress import Progress
 from lib.scores import of_net
 
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS = ("adam", "sgd")
+
+_CHOICES = {"precision": PRECISIONS, "optimizer": OPTIMIZERS}
+"""Fields that a recipe need not have, with what may stand there; the first is meant where nothing does."""
 
 _LOG_EVERY = 250
 
@@ -37,11 +43,15 @@ class Recipe:
     ----------
     model, dataset : names in `lib.models` and `lib.data`.
     seed : names the draws of the first weights and of the batches.
-    iterations, batch_size, learning_rate : Adam with its default moments.
-    weight_decay : penalty ``weight_decay / 2 * ||W||^2`` on the model's ``decayed`` weights, inside Adam's
+    iterations, batch_size, learning_rate : as the optimizer takes them.
+    weight_decay : penalty ``weight_decay / 2 * ||W||^2`` on the model's ``decayed`` weights, inside the
         gradient as in the released code of Adebayo et al. (not decoupled).
     precision : ``float32``, or ``bfloat16`` for the products inside the passes of training, twice as fast where a
         processor knows it; weights and everything after training are float32.
+    optimizer : ``adam``, with its default moments and a constant rate; or ``sgd``, without momentum, its rate falling
+        along a line to 0.
+    weights : what training starts from, see `lib.finetuning`; the model is then a name in `lib.image_models`. Empty
+        for weights drawn from the initialiser of a model in `lib.models`.
     """
 
     model: str
@@ -51,16 +61,24 @@ class Recipe:
     batch_size: int
     learning_rate: float
     weight_decay: float
-    precision: str = "float32"
+    precision: str = PRECISIONS[0]
+    optimizer: str = OPTIMIZERS[0]
+    weights: str = ""
 
     @property
     def key(self) -> str:
         """The key of the trained net: this recipe and the code that follows it."""
         stated = asdict(self)
-        if self.precision == PRECISIONS[0]:
-            # Nets were trained, and have their keys, from before there was a choice.
-            del stated["precision"]
-        return artefacts.key_of(stated, [*_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)])
+        for name, choices in _CHOICES.items():
+            if stated[name] == choices[0]:
+                # Nets were trained, and have their keys, from before there was a choice.
+                del stated[name]
+        if self.weights:
+            stated["weights"] = finetuning.fingerprint(self.weights)
+            return artefacts.key_of(stated, [*finetuning.code_of(self), *data.loaders(self.dataset)])
+        del stated["weights"]
+        code = [*_TRAINERS[self.optimizer], *_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)]
+        return artefacts.key_of(stated, code)
 
 
 @dataclass(frozen=True)
@@ -80,9 +98,15 @@ class TrainedNet:
 
     @cached_property
     def model(self) -> nn.Module:
-        """The model in evaluation mode, its parameters frozen."""
-        model = models.build(self.recipe.model, generator(self.recipe.seed, "weights"))
-        model.load_state_dict(torch.load(train_named(self.name) / "model.pt", weights_only=True))
+        """The model in evaluation mode, its parameters frozen; ``history`` is what was noted during training."""
+        model: Any
+        if self.recipe.weights:
+            model = finetuning.blank(self.recipe)
+        else:
+            model = models.build(self.recipe.model, generator(self.recipe.seed, "weights"))
+        folder = train_named(self.name)
+        model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+        model.history = pd.read_csv(folder / "history.csv").to_dict("records")
         return model.eval().requires_grad_(False)
 
     def of(self, scores: pd.DataFrame) -> pd.DataFrame:
@@ -120,11 +144,12 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
     """Turn a flat mapping into a checked `Recipe`; ``where`` names its file in messages."""
     types = {"str": str, "int": int, "float": float}
     expected = {field.name: types[str(field.type)] for field in fields(Recipe)}
-    values = {"precision": PRECISIONS[0]} | values
+    values = {name: choices[0] for name, choices in _CHOICES.items()} | {"weights": ""} | values
     for name in values.keys() ^ expected.keys():
         what = "is missing" if name in expected else "is not a field of a recipe"
-        needed = ", ".join(field for field in expected if field != "precision")
-        raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {needed}, and may have a precision.")
+        needed = ", ".join(field for field in expected if field not in (*_CHOICES, "weights"))
+        may = ", ".join((*_CHOICES, "weights"))
+        raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {needed}, and may have {may}.")
     for name, kind in expected.items():
         value = values[name]
         if kind is float and type(value) is int:
@@ -137,11 +162,18 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
             raise StudyError(f"{where}: {name} is {values[name]}; it must be above 0.")
     if not 0 <= values["weight_decay"] < math.inf:
         raise StudyError(f"{where}: weight_decay is {values['weight_decay']}; it must be 0 or more.")
-    if values["precision"] not in PRECISIONS:
-        raise StudyError(f"{where}: precision is {values['precision']!r}; choose one of {', '.join(PRECISIONS)}.")
-    if values["model"] not in models.ARCHITECTURES:
-        raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
+    for name, choices in _CHOICES.items():
+        if values[name] not in choices:
+            raise StudyError(f"{where}: {name} is {values[name]!r}; choose one of {', '.join(choices)}.")
+    known: Mapping[str, Any] = image_models.ARCHITECTURES if values["weights"] else models.ARCHITECTURES
+    if values["model"] not in known:
+        raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(known)}.")
     data.check(values["dataset"])
+    if values["weights"] and (values["weight_decay"] or values["optimizer"] != OPTIMIZERS[0]):
+        raise StudyError(
+            f"{where}: a net that starts from weights is trained by {OPTIMIZERS[0]} without weight decay; set "
+            "weight_decay to 0.0 and leave optimizer out."
+        )
     return Recipe(**values)
 
 
@@ -199,6 +231,20 @@ def train(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict
     return model.cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False), history
 
 
+def train_by_sgd(recipe: Recipe, label: str = "training") -> tuple[nn.Module, list[dict[str, float]]]:
+    """Train a net by its recipe with stochastic gradient descent; otherwise as `train`."""
+    compute.settle()
+    device = compute.device()
+    dataset = data.load(recipe.dataset)
+    model = models.build(recipe.model, generator(recipe.seed, "weights")).to(device).train()
+    optimizer = torch.optim.SGD(_decay_groups(model, recipe.weight_decay), lr=recipe.learning_rate)
+    schedule = LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=recipe.iterations)
+    batches = _batches(len(dataset.train_labels), recipe.batch_size, generator(recipe.seed, "batches"))
+    images, labels = dataset.train_images.to(device), dataset.train_labels.to(device)
+    history = fit(model, images, labels, batches, optimizer, schedule, Progress(label, recipe.iterations))
+    return model.cpu().eval().requires_grad_(False), history
+
+
 def in_precision(word: str) -> torch.autocast:
     """A context in which passes compute their products in a precision of `PRECISIONS`."""
     # Without the cache, which would keep the first weights' half-precision copies for as long as the context lasts.
@@ -207,7 +253,8 @@ def in_precision(word: str) -> torch.autocast:
 
 def _make(recipe: Recipe, name: str, folder: Path) -> None:
     with in_precision(recipe.precision):
-        model, history = train(recipe, f"training {name}")
+        trainer = finetuning.finetune if recipe.weights else train if recipe.optimizer == "adam" else train_by_sgd
+        model, history = trainer(recipe, f"training {name}")
     dataset = data.load(recipe.dataset)
     summary = {
         "train_accuracy": float(correct(model, dataset.train_images, dataset.train_labels).double().mean()),
@@ -245,7 +292,6 @@ def _batches(count: int, size: int, generator: torch.Generator) -> Iterator[Tens
 
 # What a recipe gives is decided by this code, the architecture's and the data set's; it is part of the key.
 _CODE: list[Any] = [
-    train,
     _decay_groups,
     _batches,
     models.build,
@@ -257,3 +303,4 @@ _CODE: list[Any] = [
     compute.seed_of,
     compute.generator,
 ]
+_TRAINERS: dict[str, list[Any]] = {"adam": [train], "sgd": [train_by_sgd, fit]}

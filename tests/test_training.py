@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("shared_cache")
 
 
 def test_a_good_recipe_is_taken_as_it_stands():
-    assert asdict(recipe_from(GOOD, "file")) == GOOD | {"precision": "float32"}
+    assert asdict(recipe_from(GOOD, "file")) == GOOD | {"precision": "float32", "optimizer": "adam", "weights": ""}
     assert recipe_from(GOOD | {"precision": "bfloat16"}, "file").precision == "bfloat16"
     whole = recipe_from(GOOD | {"weight_decay": 0, "learning_rate": 1}, "file")
     assert type(whole.weight_decay) is float and type(whole.learning_rate) is float
@@ -61,6 +61,7 @@ def test_a_good_recipe_is_taken_as_it_stands():
         ({"weight_decay": -0.001}, ["weight_decay"]),
         ({"weight_decay": math.nan}, ["weight_decay"]),
         ({"precision": "float16"}, ["precision", "'float16'", "float32, bfloat16"]),
+        ({"optimizer": "lion"}, ["optimizer", "'lion'", "adam, sgd"]),
         ({"model": "vgg"}, ["'vgg'", "cnn, mlp"]),
         ({"dataset": "mnist-6k"}, ["'mnist-6k'", "mnist-5k"]),
     ],
@@ -115,10 +116,13 @@ def test_the_key_follows_every_field():
     recipe = Recipe(**GOOD)
     changes = {"model": "mlp", "dataset": "mnist", "seed": 1, "iterations": 21, "batch_size": 17}
     changes |= {"learning_rate": 0.002, "weight_decay": 0.0}
-    changes |= {"precision": "bfloat16"}
-    assert changes.keys() == asdict(recipe).keys()
+    changes |= {"precision": "bfloat16", "optimizer": "sgd"}
+    assert {*changes, "weights"} == asdict(recipe).keys()
     keys = {recipe.key, *(replace(recipe, **{name: value}).key for name, value in changes.items())}
     assert len(keys) == len(changes) + 1
+    begun = replace(recipe, model="resnet18", weights="own")
+    keys |= {replace(begun, **changed).key for changed in ({}, {"weights": "download"}, {"iterations": 21})}
+    assert len(keys) == len(changes) + 4
     assert recipe.key == Recipe(**GOOD).key
 
 
@@ -131,10 +135,10 @@ def test_first_weights_follow_the_model_s_own_law(name):
     for parameter_name, parameter in model.named_parameters():
         values = parameter.detach().double().flatten()
         if parameter_name.endswith("bias"):
-            assert values.unique().tolist() == pytest.approx([{"cnn": 0.1, "mlp": 0.0}[name]])
+            assert values.unique().tolist() == pytest.approx([{"cnn": 0.1, "mlp": 0.0, "k_mlp": 0.0}[name]])
             continue
         fan_in = parameter.numel() // parameter.shape[0]
-        std = {"cnn": 0.1, "mlp": 2 / math.sqrt(fan_in)}[name]
+        std = {"cnn": 0.1, "mlp": 2 / math.sqrt(fan_in), "k_mlp": math.sqrt(2 / fan_in)}[name]
         # A normal law cut at two standard deviations, by an independent implementation.
         sample = values[torch.randperm(len(values), generator=generator("test"))[:20_000]] / std
         assert sample.abs().max() <= 2.0
@@ -220,6 +224,31 @@ def test_three_steps_equal_a_plain_float64_adam(name):
         for wrong in (plain_adam(recipe, ()), plain_adam(recipe, decayed, decoupled=True)):
             found = share_close(model, wrong, recipe.learning_rate)
             assert all(found[each] < 0.9 for each in decayed), found
+
+
+def test_three_steps_of_sgd_equal_plain_float64_descent_with_a_falling_rate():
+    recipe = Recipe(
+        **GOOD | {"model": "k_mlp", "iterations": 3, "batch_size": 8, "learning_rate": 0.1}, optimizer="sgd"
+    )
+    model, history = training.train_by_sgd(recipe)
+    dataset = data.load(recipe.dataset)
+    plain = models.build("k_mlp", generator(0, "weights")).double()
+    weights, losses, right = dict(plain.named_parameters()), [], 0
+    batches = training._batches(len(dataset.train_labels), 8, generator(0, "batches"))
+    for rate, batch in zip((0.1, 0.1 * 2 / 3, 0.1 / 3), batches, strict=False):
+        logits, labels = plain(dataset.train_images[batch].double()), dataset.train_labels[batch]
+        losses.append(-torch.log_softmax(logits, 1)[torch.arange(8), labels].mean())
+        right += int((logits.argmax(1) == labels).sum())
+        with torch.no_grad():
+            for weight, gradient in zip(
+                weights.values(), torch.autograd.grad(losses[-1], [*weights.values()]), strict=True
+            ):
+                weight -= rate * gradient
+    for name, found in model.named_parameters():
+        assert (found.double() - weights[name]).abs().max() < 1e-6 * weights[name].abs().max(), name
+    assert [entry["iteration"] for entry in history] == [3]
+    assert history[0]["loss"] == pytest.approx(float(sum(losses)) / 3) and history[0]["accuracy"] == right / 24
+    assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_every_epoch_visits_each_image_at_most_once():

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lib import compute
+from lib.attributions.absolute_noise import SmoothGradAbsolute, VarGradAbsolute
 from lib.attributions.base import Method, explain
 from lib.attributions.cam import GradCAM, GuidedGradCAM
 from lib.attributions.competitive import CompetitiveGradientXInput
@@ -41,6 +42,8 @@ METHODS: dict[str, type[Method]] = {
         IntegratedGradients,
         SmoothGrad,
         VarGrad,
+        SmoothGradAbsolute,
+        VarGradAbsolute,
         IGSmoothGrad,
         GuidedBackprop,
         DeconvNet,

@@ -5,6 +5,7 @@ from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true,
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
 from lib.figures.galleries import gallery, rows_of
+from lib.figures.invariance import change_words, invariance_means, invariance_table, invariance_verdict
 from lib.figures.labels import NETS, label_bars, label_dots, label_similarities, label_words
 from lib.figures.looks import METRICS, SPOKEN, setting_words, spoken, style
 from lib.figures.maps import map_grid
@@ -19,6 +20,15 @@ from lib.figures.masks import (
     tail_curves,
 )
 from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, null_rows
+from lib.figures.pairs import (
+    IMAGENET_LICENCE,
+    exchange_table,
+    half_dots,
+    half_words,
+    learning_curves,
+    pair_gallery,
+    passed_at,
+)
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
@@ -46,6 +56,7 @@ from lib.figures.ties import (
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
+    "IMAGENET_LICENCE",
     "METRICS",
     "METRIC_LINES",
     "NETS",
@@ -61,6 +72,7 @@ __all__ = [
     "causal_graph",
     "chance_strip",
     "chance_words",
+    "change_words",
     "check_table",
     "common_patterns",
     "competition_table",
@@ -71,9 +83,15 @@ __all__ = [
     "edge_words",
     "edges_alone",
     "error_dots",
+    "exchange_table",
     "full_reinit",
     "gallery",
+    "half_dots",
+    "half_words",
     "in_words",
+    "invariance_means",
+    "invariance_table",
+    "invariance_verdict",
     "label_bars",
     "label_dots",
     "label_similarities",
@@ -83,6 +101,7 @@ __all__ = [
     "law_table",
     "law_words",
     "layers_curves",
+    "learning_curves",
     "map_grid",
     "mask_pairs",
     "mask_words",
@@ -100,6 +119,8 @@ __all__ = [
     "null_table",
     "orders_beside",
     "orientation_bars",
+    "pair_gallery",
+    "passed_at",
     "pattern_shares",
     "power_of_ten",
     "product_grid",

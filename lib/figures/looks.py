@@ -29,10 +29,12 @@ SPOKEN = {
     "vargrad(of=integrated_gradients(steps=10),samples=25)": "VarGrad of IG",
     "integrated_gradients(reference=black)": "IG, black reference",
     "integrated_gradients(reference=mean)": "IG, mean reference",
+    "integrated_gradients(reference=white)": "IG, white reference",
     "integrated_gradients(reference=pixelmin)": "IG, pixel-minimum reference",
     "integrated_gradients(quadrature=linspace)": "IG, both ends",
     "deeplift": "DeepLIFT",
     "deeplift(reference=mean)": "DeepLIFT, mean reference",
+    "deeplift(reference=black)": "DeepLIFT, black reference",
     "lrp_epsilon": "ε-LRP",
     "lrp_epsilon(epsilon=0.0)": "ε-LRP, ε = 0",
     "dtd_zero": "DTD, zero root",
@@ -41,11 +43,29 @@ SPOKEN = {
     "dtd_w2": "DTD, w²",
     "pattern_net": "PatternNet",
     "pattern_attribution": "PatternAttribution",
+    "pattern_net(patterns=shared)": "PatternNet, patterns of network 1",
+    "pattern_attribution(patterns=shared)": "PatternAttribution, patterns of network 1",
+    "pattern_attribution(estimator=linear)": "PatternAttribution, linear estimator",
+    "pattern_attribution(estimator=centred)": "PatternAttribution, centred estimator",
+    "dtd_zbox(low=pixelmin,high=pixelmax)": "DTD, zᴮ, box per pixel",
+    "meaningful_perturbation(fill=zero)": "Meaningful perturbation, filled with 0",
+    "integrated_gradients(steps=10)": "Integrated gradients",
+    "integrated_gradients(reference=black,steps=10)": "IG, black reference",
+    "smoothgrad_absolute": "SmoothGrad, σ fixed",
+    "vargrad_absolute": "VarGrad, σ fixed",
     "meaningful_perturbation": "Meaningful perturbation",
     "ig_smoothgrad(samples=5)": "IG-SmoothGrad, 5 copies",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
     "competitive_gradient_x_input(keep=random)": "Pixels kept at random, 1 in C",
     "competitive_gradient_x_input(keep=random,classes=5)": "Pixels kept at random, 1 in 5",
+    "dtd_zero(bias=out)": "DTD, zero root, biases left out",
+    "lrp_epsilon(epsilon=0.0,bias=out)": "ε-LRP, ε = 0, biases left out",
+    "pattern_net(patterns=shared)": "PatternNet, shared patterns",
+    "pattern_net(estimator=linear)": "PatternNet, linear patterns",
+    "pattern_net(estimator=centred)": "PatternNet, centred patterns",
+    "pattern_attribution(patterns=shared)": "PatternAttribution, shared patterns",
+    "pattern_attribution(estimator=linear)": "PatternAttribution, linear patterns",
+    "pattern_attribution(estimator=centred)": "PatternAttribution, centred patterns",
     "edge": "Edges (control)",
     "input": "Input (control)",
     "random": "Random (control)",
@@ -72,9 +92,9 @@ _FIXED = tuple(SPOKEN)[: len(_COLOURS)]
 
 def spoken(method: str) -> str:
     """A method's name as figures write it; ``smoothgrad(of=gradcam)`` becomes SmoothGrad of GradCAM."""
-    inner = re.fullmatch(r"(\w+)\(of=(\w+)\)", method)
+    inner = re.fullmatch(r"(\w+)\(of=(\w+(?:\(.*\))?)\)", method)
     if method not in SPOKEN and inner:
-        return f"{spoken(inner[1])} of {spoken(inner[2])}"
+        return f"{spoken(inner[1]).partition(',')[0]} of {spoken(inner[2])}"
     return SPOKEN.get(method, method)
 
 

@@ -1,0 +1,76 @@
+"""Which computations the experiment with pairs is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lib.calls import Call
+from lib.confounded import task_accuracy
+from lib.gathered import Gathered
+from lib.origins import origin_of
+from lib.pair_scores import learning_curve, pair_exchanges, pair_localisation, pair_pictures
+from lib.pairs import outputs_of
+from lib.training import TrainedNet
+
+
+def pair_calls(
+    study: Gathered,
+    net: TrainedNet,
+    stopped: TrainedNet | None = None,
+    *,
+    methods: Sequence[str],
+    few_methods: Sequence[str],
+    n_pairs: int,
+    few_pairs: int,
+    draws: int,
+) -> list[Call]:
+    """All computations about one fine-tuned net.
+
+    Parameters
+    ----------
+    net : fine-tuned on pairs.
+    stopped : the same after fewer iterations.
+    methods, few_methods : what explains ``n_pairs`` and ``few_pairs`` test pairs, spread evenly over the classes.
+    draws : random nets.
+    """
+    given = _given(net)
+    beside = {"pretrained": origin_of(net)} | ({} if stopped is None else {"stopped": stopped})
+    outputs = outputs_of(net.recipe.dataset)
+    accuracy: dict[str, Any] = {
+        "net": net,
+        "parts_of": {part: (net.recipe.dataset, part) for part in ("test_images", "test_labels")},
+    }
+    return [
+        study.call(learning_curve, net=net, n_images=len(outputs)),
+        study.call(task_accuracy, **accuracy, n_images=len(outputs)),
+        study.call(pair_exchanges, n_images=n_pairs, **given),
+        *(
+            study.call(
+                pair_localisation,
+                methods=list(some),
+                n_images=count,
+                outputs=outputs,
+                draws=draws,
+                beside=beside,
+                **given,
+            )
+            for some, count in ((methods, n_pairs), (few_methods, few_pairs))
+            if some
+        ),
+    ]
+
+
+def pair_picture_calls(study: Gathered, nets: Mapping[str, TrainedNet], methods: Sequence[str]) -> dict[str, Call]:
+    """A gallery of one test pair of each class for every fine-tuned net: its name -> the call."""
+    return {
+        f"pairs of {name}": study.call(
+            pair_pictures, methods=list(methods), n_images=len(outputs_of(net.recipe.dataset)),
+            outputs=outputs_of(net.recipe.dataset), beside={"pretrained": origin_of(net)}, **_given(net),
+        )
+        for name, net in nets.items()
+    }  # fmt: skip
+
+
+def _given(net: TrainedNet) -> dict[str, Any]:
+    return {"net": net, "parts_of": {"regions": (net.recipe.dataset, "test_regions")}}
