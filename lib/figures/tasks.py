@@ -27,6 +27,7 @@ NET_WORDS = {
     "shape": "shape net",
     "digit": "digit net",
     "posterior": "average over tasks",
+    "pairs": "net of pairs",
 }
 """How figures write the nets of a task."""
 
