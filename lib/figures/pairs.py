@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from lib.attributions import CONTROLS
 from lib.claims import ledger
 from lib.figures.looks import panels, spoken
 from lib.figures.rows import draw_dots, method_rows
@@ -60,7 +61,7 @@ def pair_gallery(pictures: Mapping[str, np.ndarray], methods: Sequence[str], net
     count, height, width = pictures[RELEVANT].shape
     cell = 8.6 / (len(names) + 1)
     figure, grid = plt.subplots(
-        count, len(names) + 1, figsize=(8.6, count * cell * height / width * 1.12), squeeze=False
+        count, len(names) + 1, figsize=(8.6, count * cell * height / width * 1.05), squeeze=False
     )
     for row, axes in enumerate(grid):
         _show_pair(axes[0], pictures["pair"][row], pictures[RELEVANT][row] > 0)
@@ -86,11 +87,15 @@ def half_dots(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """
     chosen = scores[scores.metric == HALF]
     rows = method_rows(chosen, methods)
+    looking, controls = chosen[~chosen.method.isin(CONTROLS)], chosen[chosen.method.isin(CONTROLS)]
     marks = {
-        net: (summary(chosen[chosen.intervention == net_word(net, PAIRS)], ["method"]), *look)
+        net: (summary(looking[looking.intervention == net_word(net, PAIRS)], ["method"]), *look)
         for net, look in _NETS.items()
         if (chosen.intervention == net_word(net, PAIRS)).any()
     }
+    if len(controls):
+        alone = controls[controls.intervention == net_word(FINE_TUNED, PAIRS)]
+        marks["without a net"] = (summary(alone, ["method"]), "0.2", "|")
     figure, axis = plt.subplots(figsize=(8.2, 0.42 * len(rows) + 1.5))
     axis.axvline(0.5, color="0.6", linewidth=0.9, zorder=0)
     for method, claim in _JUDGED.items():
