@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from lib import compute, data, image_models
+from lib import compute, data, finetuning, image_models
 from lib.calls import Call
 from lib.comparison import Examples
 from lib.confounded import task_accuracy
@@ -73,6 +73,11 @@ def pair_calls(
             if some
         ),
     ]
+
+
+def weights_of(net: TrainedNet) -> str:
+    """Whose weights a fine-tuned net started from, in words for captions."""
+    return str(finetuning.blank(net.recipe).label)
 
 
 def pair_picture_calls(study: Gathered, nets: Mapping[str, TrainedNet], methods: Sequence[str]) -> dict[str, Call]:
