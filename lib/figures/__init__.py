@@ -22,6 +22,7 @@ from lib.figures.masks import (
 from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, null_rows
 from lib.figures.pairs import (
     IMAGENET_LICENCE,
+    PUBLISHED_ACCURACY,
     exchange_table,
     half_dots,
     half_words,
@@ -62,6 +63,7 @@ __all__ = [
     "NETS",
     "NET_WORDS",
     "PAIRS",
+    "PUBLISHED_ACCURACY",
     "SPOKEN",
     "accuracy_table",
     "as_cascades",
