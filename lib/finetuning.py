@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -137,11 +138,13 @@ def _with_new_head(recipe: Recipe, model: nn.Module) -> dict[str, Tensor]:
 
 def _label(recipe: Recipe) -> str:
     """Whose weights a net has, for figures."""
-    label = image_models.architecture(recipe.model).label
+    chosen = image_models.architecture(recipe.model)
     if recipe.weights == OWN:
-        return f"{label} (trained on {recipe.dataset})"
+        return f"{chosen.label} (trained on {recipe.dataset})"
     known = weights.KNOWN_FILES.get(recipe.weights)
-    return f"{known.label if known else f'{label} ({recipe.weights})'}, fine-tuned on {recipe.dataset}"
+    source = {"download": f"torchvision {chosen.download.rpartition('.')[2]}", "package": chosen.package}
+    before = known.label if known else f"{chosen.label} ({source.get(recipe.weights, Path(recipe.weights).name)})"
+    return f"{before}, fine-tuned on {recipe.dataset}"
 
 
 def _head(net: nn.Module) -> str:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
+from lib import compute, data, finetuning, image_models
 from lib.calls import Call
+from lib.comparison import Examples
 from lib.confounded import task_accuracy
+from lib.encoded import Encoded
+from lib.errors import StudyError
 from lib.gathered import Gathered
 from lib.origins import origin_of
 from lib.pair_scores import learning_curve, pair_exchanges, pair_localisation, pair_pictures
 from lib.pairs import outputs_of
+from lib.randomization import check_methods
 from lib.training import TrainedNet
 
 
@@ -33,7 +40,14 @@ def pair_calls(
     stopped : the same after fewer iterations.
     methods, few_methods : what explains ``n_pairs`` and ``few_pairs`` test pairs, spread evenly over the classes.
     draws : random nets.
+
+    Raises
+    ------
+    StudyError
+        If a net is not one of pairs, a method is not defined for it, or there are not so many pairs.
     """
+    for each in filter(None, (net, stopped)):
+        _check(each, [*methods, *few_methods], max(n_pairs, few_pairs))
     given = _given(net)
     beside = {"pretrained": origin_of(net)} | ({} if stopped is None else {"stopped": stopped})
     outputs = outputs_of(net.recipe.dataset)
@@ -61,6 +75,11 @@ def pair_calls(
     ]
 
 
+def weights_of(net: TrainedNet) -> str:
+    """Whose weights a fine-tuned net started from, in words for captions."""
+    return str(finetuning.blank(net.recipe).label)
+
+
 def pair_picture_calls(study: Gathered, nets: Mapping[str, TrainedNet], methods: Sequence[str]) -> dict[str, Call]:
     """A gallery of one test pair of each class for every fine-tuned net: its name -> the call."""
     return {
@@ -70,6 +89,24 @@ def pair_picture_calls(study: Gathered, nets: Mapping[str, TrainedNet], methods:
         )
         for name, net in nets.items()
     }  # fmt: skip
+
+
+def _check(net: TrainedNet, methods: Sequence[str], count: int) -> None:
+    """Refuse what cannot be computed, before anything is."""
+    dataset = net.recipe.dataset
+    if not (net.recipe.weights and dataset.endswith("-pairs")):
+        raise StudyError(
+            f"The net {net.name} is not fine-tuned on pairs; name one that starts from weights, on a data set with "
+            "-pairs behind its name."
+        )
+    test = data.load(dataset)
+    data.balanced(test.test_labels, count)
+    chosen = image_models.architecture(net.recipe.model)
+    # Random weights do: whether a method is defined depends on the architecture.
+    random = Encoded(image_models.build(net.recipe.model, compute.generator("check")), chosen.encoding).eval()
+    references = data.references(test)
+    one = Examples.of(test.test_images[:1], torch.zeros(1, dtype=torch.int64), references=references)
+    check_methods(random, one, methods)
 
 
 def _given(net: TrainedNet) -> dict[str, Any]:

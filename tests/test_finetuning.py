@@ -316,6 +316,11 @@ def test_the_net_says_that_its_weights_are_quantised():
     blank = finetuning.blank(recipe("resnet18_killthebits", model="resnet18"))
     assert blank.label == "quantised ResNet-18 (kill-the-bits), fine-tuned on mnist-5k-pairs"
     assert blank(torch.zeros(1, 3, 64, 128)).shape == (1, 5)
+    for start, words in {
+        "download": "ResNet-18 (torchvision IMAGENET1K_V1), fine-tuned on mnist-5k-pairs",
+        "some/my.pth": "ResNet-18 (my.pth), fine-tuned on mnist-5k-pairs",
+    }.items():
+        assert finetuning.blank(recipe(start, model="resnet18")).label == words
 
 
 def test_the_origin_is_the_published_net():

@@ -11,7 +11,7 @@ import torch
 from made_up import around, rows_of, scores
 from torch import nn
 
-from lib import figures, pairs
+from lib import data, figures, image_models, pairs
 from lib.calls import Call
 from lib.claims import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED, decide
 from lib.compute import generator
@@ -216,7 +216,8 @@ def test_dots_and_words_are_the_means(given):
     means = table[table.metric == "mass_share_relevant"].groupby(["level", "method"]).value.mean()
     drawn = {each.get_label(): each.lines[0].get_xdata() for each in axis.containers}
     for net in ("fine-tuned", "pretrained", "random"):
-        assert sorted(drawn[net]) == pytest.approx(sorted(means[net].to_numpy()))
+        assert sorted(drawn[net]) == pytest.approx(sorted(means[net][METHODS[:3]].to_numpy()))
+    assert drawn["without a net"] == pytest.approx(means["fine-tuned", "input"])
     strokes = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_xdata()[0] in (0.6, 0.65, 0.8)]
     assert sorted(line.get_xdata()[0] for line in strokes) == [0.6, 0.65, 0.8, 0.8]
     words = figures.half_words(table, ["gradient"])
@@ -306,6 +307,16 @@ def test_calls_name_the_nets_and_the_truth(monkeypatch):
     from lib import pair_calls
     from lib.training import Recipe, TrainedNet
 
+    architecture = image_models.ARCHITECTURES["resnet18"]
+    layer = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(), nn.Flatten(), nn.Linear(4 * 12, 5))
+    monkeypatch.setitem(
+        image_models.ARCHITECTURES,
+        "resnet18",
+        dataclasses.replace(architecture, make=lambda: layer, own_law=kaiming_law, units={}, gradcam_layer="0"),
+    )
+    labels = torch.arange(500) % 5
+    found = data.TaskSet("pairs", *(torch.rand(500, 1, 4, 8), labels) * 2)
+    monkeypatch.setattr(data, "load", lambda name: found)
     recipe = Recipe("resnet18", "mnist-5k-pairs", 0, 1, 8, 0.01, 0.0, weights="own")
     net = TrainedNet("fine", recipe)
     before = TrainedNet("before", dataclasses.replace(recipe, dataset="mnist-5k"))
@@ -327,3 +338,11 @@ def test_calls_name_the_nets_and_the_truth(monkeypatch):
     assert {call.function for call in calls} >= {learning_curve, pair_exchanges}
     (gallery,) = pair_calls.pair_picture_calls(Stub(), {"fine": net}, ["gradient"]).values()
     assert gallery.function is pair_pictures and gallery.beside == {"pretrained": before}
+    for wrong, more, message in (
+        (before, {}, "before is not fine-tuned on pairs"),
+        (net, {"few_methods": ["dtd_zplus"]}, "Deep Taylor decomposition"),
+        (net, {"n_pairs": 501}, "n_images is 501, but the data set has 1 to 500"),
+    ):
+        given = {"methods": ["gradient"], "few_methods": [], "n_pairs": 5, "few_pairs": 5, "draws": 1} | more
+        with pytest.raises(StudyError, match=message):
+            pair_calls.pair_calls(Stub(), wrong, **given)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from lib.attributions import CONTROLS
 from lib.claims import ledger
 from lib.figures.looks import panels, spoken
 from lib.figures.rows import draw_dots, method_rows
@@ -30,6 +31,9 @@ HALF = f"mass_share_{RELEVANT}"
 
 PUBLISHED_ACCURACY = 0.77
 """Test accuracy of the fine-tuned ResNet-18 of Yona & Greenfeld."""
+
+_WIDTH = 9.4
+"""Width of a gallery in inches."""
 
 _CLIP = 99.0
 """Maps are shown up to this percentile."""
@@ -58,19 +62,22 @@ def pair_gallery(pictures: Mapping[str, np.ndarray], methods: Sequence[str], net
     """
     names = [f"{net}/{method}" for method in methods for net in nets]
     count, height, width = pictures[RELEVANT].shape
-    cell = 8.6 / (len(names) + 1)
-    figure, grid = plt.subplots(
-        count, len(names) + 1, figsize=(8.6, count * cell * height / width * 1.12), squeeze=False
-    )
+    # A narrow column keeps the methods apart.
+    widths = [1.0, *(each for _ in methods for each in (0.12, *[1.0] * len(nets)))]
+    size = (_WIDTH, count * _WIDTH / sum(widths) * height / width * 1.05)
+    figure, grid = plt.subplots(count, len(widths), figsize=size, squeeze=False, width_ratios=widths)
+    places = [place for place, each in enumerate(widths) if each == 1.0]
+    for axis in np.delete(grid, places, axis=1).flat:
+        axis.remove()
+    grid = grid[:, places]
     for row, axes in enumerate(grid):
         _show_pair(axes[0], pictures["pair"][row], pictures[RELEVANT][row] > 0)
         for axis, name in zip(axes[1:], names, strict=True):
             _show_positive(axis, pictures[name][row])
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.05, hspace=0.05)
-    grid[0, 0].set_title("pair", fontsize=9)
-    for axis, name in zip(grid[0, 1:], names, strict=True):
-        net, method = name.split("/", 1)
-        axis.set_title(f"{spoken(method)}\n{net}", fontsize=9)
+    for axis, name in zip(grid[0], ["pair", *names], strict=True):
+        net, _, method = name.partition("/")
+        axis.set_title(f"{spoken(method)}\n{net}" if method else net, fontsize=9)
     return figure
 
 
@@ -86,11 +93,13 @@ def half_dots(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """
     chosen = scores[scores.metric == HALF]
     rows = method_rows(chosen, methods)
+    looking, controls = chosen[~chosen.method.isin(CONTROLS)], chosen[chosen.method.isin(CONTROLS)]
     marks = {
-        net: (summary(chosen[chosen.intervention == net_word(net, PAIRS)], ["method"]), *look)
+        net: (summary(looking[looking.intervention == net_word(net, PAIRS)], ["method"]), *look)
         for net, look in _NETS.items()
         if (chosen.intervention == net_word(net, PAIRS)).any()
     }
+    alone = controls[controls.intervention == net_word(FINE_TUNED, PAIRS)]
     figure, axis = plt.subplots(figsize=(8.2, 0.42 * len(rows) + 1.5))
     axis.axvline(0.5, color="0.6", linewidth=0.9, zorder=0)
     for method, claim in _JUDGED.items():
@@ -98,9 +107,10 @@ def half_dots(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
             for threshold in (part["above"] for part in ledger()[claim]["parts"]):
                 axis.plot([threshold] * 2, [rows[method] - 0.42, rows[method] + 0.42], color="0.15", linewidth=1.2)
     draw_dots(axis, rows, marks)
+    draw_dots(axis, rows, {"without a net": (summary(alone, ["method"]), "0.2", "|")})
     axis.set_xlim(0.0, 1.0)
     axis.set_xlabel("share of the positive mass on the half that decides")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=len(marks), frameon=False, fontsize=9)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=len(marks) + 1, frameon=False, fontsize=9)
     return figure
 
 
