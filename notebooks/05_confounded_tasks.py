@@ -86,7 +86,7 @@ from lib.confounded_calls import (
     shapes_digit_calls,
 )
 from lib.contradictions import answers
-from lib.pair_calls import pair_calls, pair_picture_calls
+from lib.pair_calls import pair_calls, pair_picture_calls, weights_of
 from lib.study import Study
 from lib.task_nets import nets_by_task
 
@@ -421,7 +421,7 @@ if tuned:
         figures.pair_gallery(pictures["pairs of photographs"], PAPER, ["fine-tuned", "pretrained", "random"]),
         "pairs-maps",
         "Positive saliency of the true class; the half that decides is framed (after Y, Figs. 3, 6 and 7). Share of the "
-        f"positive mass on it: {figures.half_words(of['pairs'], PAPER)}. {licence}".strip(),
+        f"positive mass on it: {figures.half_words(of['pairs'], PAPER)}. Fine-tuned from {weights_of(tuned)}. {licence}".strip(),
         "Grid of pairs and of their positive maps by Guided Backprop and the gradient, for a fine-tuned, a pretrained and "
         "a random net.",
     )
@@ -440,6 +440,42 @@ if tuned:
         "Dots with intervals, one row per method: share of the positive mass on the relevant half for the fine-tuned, the "
         "pretrained and the random net.",
     )
+
+# %% [markdown]
+# ## What training adds
+#
+# Is one of the two methods better? A large share on an object is no merit by itself: Guided Backprop puts most of its
+# mass on ink for *any* net. What a net has learned shows in the difference to a random one. So here is, for each task, the
+# share of the map on what matters under the trained net, less the same under random nets, image by image.
+
+# %%
+asked = {
+    "half a digit: deciding half": ("half", "half", "mass_share_abs_half"),
+    "shape beside a digit: shape": ("shape", "shape", "mass_share_shape"),
+    "shape beside a digit: digit": ("shape", "digit", "mass_share_digit"),
+}
+compared = {
+    words: (of[task], f"localisation(net={net})", "localisation(net=random)", metric)
+    for words, (task, net, metric) in asked.items()
+    if task in of and (task == "half" or "digit" in of)
+}
+if tuned:
+    compared["pairs: relevant half"] = (
+        of["pairs"],
+        "pairs(net=fine-tuned)",
+        "pairs(net=random)",
+        "mass_share_relevant",
+    )
+
+# %%
+gains = figures.gains(compared, PAPER)
+study.figure(
+    figures.gain_dots(gains),
+    "gain",
+    f"What training adds to the share of a map on what matters. {figures.gain_words(gains)}. Means with 95 % intervals over "
+    "images and random nets.",
+    "Dots with intervals for two methods, one row per task: difference between trained and random nets.",
+)
 
 # %% [markdown]
 # ## Which random net?
@@ -499,7 +535,8 @@ for word, compared in cascades.items():
 
 # %%
 where = {"Y-01": "accuracy", "Y-07": "accuracy", "Y-08": "accuracy", "Y-06": "half-share", "Y-22": "cascade-half"}
-where |= {f"Y-{number:02}": "shape-density" for number in (9, 10, 11, 12, 20)}
+where |= {f"Y-{number:02}": "shape-density" for number in (9, 10, 11, 12)}
+where |= {"Y-20": "gain"}
 where |= {f"Y-{number}": "pairs-half" if tuned else "graph" for number in (16, 17, 18, 19)}
 where |= {"Y-15": "pairs-learning" if tuned else "accuracy"}
 where |= {"Y-13": "shape-alike", "Y-14": "shape-check", "Y-23": "half-share"}
@@ -509,10 +546,11 @@ study.table(verdicts.drop(columns="expected"), "Verdicts on this run; the box ab
 # %% [markdown]
 # ## What the papers disagree about
 #
-# Three contradictions between Y and its predecessors can be decided here.
+# Three contradictions between Y and its predecessors can be decided here. A difference *between methods* (X-07) is one
+# thing, a difference *owed to training* another: compare with the section "What training adds".
 
 # %%
-deciding = {"Y-22": "One unit after the other", "Y-03": "Half a digit", "Y-20": "A shape beside a digit"}
+deciding = {"Y-22": "One unit after the other", "Y-03": "Half a digit", "Y-20": "What training adds"}
 study.table(answers(verdicts, deciding), "Contradictions between the papers, answered by this run.", name="answers")
 
 # %% [markdown]
