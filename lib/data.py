@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lib import pairs, shapes, tasks, tiny_imagenet
 from lib.artefacts import cache_dir, lock, remove, write_atomically
 from lib.compute import ROOT, generator
 from lib.errors import DISK_FAULTS, StudyError, writing
@@ -32,8 +33,9 @@ PATIENCE = 20.0
 class DataSet:
     """Images with labels, split once into a part for training and a part that no net sees.
 
-    Images are float32 (N, 1, 28, 28) in [0, 1], labels int64 (N,); ``background`` is the pixel value of an
-    empty pixel, 0 for all data sets so far (foreground metrics leave such pixels out).
+    Images are float32 (N, C, H, W) in [0, 1], (N, 1, 28, 28) where nothing else is said, labels int64 (N,);
+    ``background`` is the pixel value of an empty pixel, 0 for all data sets so far (foreground metrics leave such
+    pixels out).
     """
 
     name: str
@@ -44,6 +46,17 @@ class DataSet:
     background: float = 0.0
 
 
+@dataclass(frozen=True)
+class TaskSet(DataSet):
+    """A data set made for a task, with the ground truth of its test images.
+
+    ``test_regions`` and ``test_altered`` are the regions and altered images of `lib.tasks.Task`.
+    """
+
+    test_regions: Mapping[str, Tensor] = field(default_factory=dict)
+    test_altered: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 def data_dir() -> Path:
     """The folder of downloaded data: ``$SALIENCY_DATA``, default ``data`` in the clone."""
     return Path(os.environ.get("SALIENCY_DATA") or ROOT / "data")
@@ -51,7 +64,11 @@ def data_dir() -> Path:
 
 @lru_cache(maxsize=4)
 def load(name: str) -> DataSet:
-    """Load a data set by name: ``mnist-5k``, ``mnist-100``, ``mnist``, ``fashion``, or one of these ``-permuted``.
+    """Load a data set by name: ``mnist-5k``, ``mnist-100``, ``mnist``, ``fashion``, or what is made of one of these.
+
+    ``-permuted`` has the same images with the labels of others; ``-half``, ``-half-top``, ``-shapes`` and
+    ``-shapes-digit`` are the tasks of `lib.tasks`, ``-pairs`` those of `lib.pairs`; so is ``tiny-imagenet-pairs``,
+    of the photographs in ``tiny-imagenet-10`` (C = 3, H = 64).
 
     Raises
     ------
@@ -71,6 +88,14 @@ def ensure(name: str) -> None:
         ensure(arguments[0])
     if function is _torchvision:
         _open_torchvision(*arguments)
+    if function is _tiny_imagenet:
+        tiny_imagenet.where(data_dir())
+
+
+def class_count(name: str) -> int:
+    """The number of classes in a data set."""
+    check(name)
+    return pairs.CLASSES if _LOADERS[name][0] in (_pairs, _few_pairs) else 10
 
 
 def names() -> list[str]:
@@ -165,6 +190,67 @@ def _permuted(name: str) -> DataSet:
     dataset = load(name)
     order = torch.randperm(len(dataset.train_labels), generator=generator(name, "permuted labels"))
     return replace(dataset, name=f"{name}-permuted", train_labels=dataset.train_labels[order])
+
+
+def _half_digit(name: str, half: str) -> TaskSet:
+    """The half-digit task on the images of a data set; the first ten outputs of a net are more than it needs."""
+    dataset = load(name)
+    train, test = (
+        tasks.half_digit(images, half=half, seed=f"{name} {part}")
+        for part, images in (("train", dataset.train_images), ("test", dataset.test_images))
+    )
+    suffix = "half" if half == tasks.HALVES[0] else f"half-{half}"
+    return _task_set(f"{name}-{suffix}", train, test)
+
+
+def _shapes(name: str) -> TaskSet:
+    """The images of a data set with a shape beside each digit, which is to be named."""
+    dataset = load(name)
+    train, test = (
+        tasks.shapes_and_digit(images, seed=f"{name} {part}")
+        for part, images in (("train", dataset.train_images), ("test", dataset.test_images))
+    )
+    return _task_set(f"{name}-shapes", train, test)
+
+
+def _digits_beside(name: str) -> DataSet:
+    """The same images with shapes, but the digit is to be named."""
+    digits = load(name.removesuffix("-shapes"))
+    return replace(load(name), name=f"{name}-digit", train_labels=digits.train_labels, test_labels=digits.test_labels)
+
+
+def _tiny_imagenet() -> DataSet:
+    """Photographs of ten classes, see `lib.tiny_imagenet`."""
+    return DataSet("tiny-imagenet-10", *tiny_imagenet.load(data_dir()))
+
+
+def _pairs(name: str, own_name: str) -> TaskSet:
+    """Pairs of the images of a data set; training and test images are never mixed."""
+    dataset = load(name)
+    train = pairs.pairs(dataset.train_images, dataset.train_labels, pairs.TRAIN_PAIRS, f"{own_name} train")
+    test = pairs.pairs(dataset.test_images, dataset.test_labels, pairs.TEST_PAIRS, f"{own_name} test")
+    return _task_set(own_name, train, test)
+
+
+def _few_pairs(name: str, own_name: str, count: int) -> TaskSet:
+    """So few pairs that a net is trained and tested on them in seconds; for tests."""
+    made = _pairs(name, own_name)
+    return replace(
+        made,
+        train_images=made.train_images[:count],
+        train_labels=made.train_labels[:count],
+        test_images=made.test_images[:count],
+        test_labels=made.test_labels[:count],
+        test_regions={region: masks[:count] for region, masks in made.test_regions.items()},
+    )
+
+
+def _task_set(name: str, train: tasks.Task, test: tasks.Task) -> TaskSet:
+    """The data set of a task, one draw of it for training and another for testing."""
+    return TaskSet(
+        name, train.images, train.labels, test.images, test.labels,
+        test_regions=test.regions, test_altered=test.altered,
+    )  # fmt: skip
 
 
 def _open_torchvision(name: str, class_name: str) -> list[Any]:
@@ -276,7 +362,7 @@ def patience(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-_MADE_OF_ANOTHER = (_few, _permuted)
+_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside, _pairs, _few_pairs)
 _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k": (_mnist_5k, ()),
     "mnist-100": (_few, ("mnist-5k", 100)),
@@ -286,11 +372,34 @@ _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k-permuted": (_permuted, ("mnist-5k",)),
     "mnist-permuted": (_permuted, ("mnist",)),
     "fashion-permuted": (_permuted, ("fashion",)),
+    "mnist-100-half": (_half_digit, ("mnist-100", "bottom")),
+    "mnist-5k-half": (_half_digit, ("mnist-5k", "bottom")),
+    "mnist-half": (_half_digit, ("mnist", "bottom")),
+    "mnist-half-top": (_half_digit, ("mnist", "top")),
+    "mnist-100-shapes": (_shapes, ("mnist-100",)),
+    "mnist-5k-shapes": (_shapes, ("mnist-5k",)),
+    "mnist-shapes": (_shapes, ("mnist",)),
+    "mnist-100-shapes-digit": (_digits_beside, ("mnist-100-shapes",)),
+    "mnist-5k-shapes-digit": (_digits_beside, ("mnist-5k-shapes",)),
+    "mnist-shapes-digit": (_digits_beside, ("mnist-shapes",)),
+    "mnist-100-pairs": (_few_pairs, ("mnist-100", "mnist-100-pairs", 100)),
+    "mnist-5k-pairs": (_pairs, ("mnist-5k", "mnist-5k-pairs")),
+    "tiny-imagenet-10": (_tiny_imagenet, ()),
+    "tiny-imagenet-pairs": (_pairs, ("tiny-imagenet-10", "tiny-imagenet-pairs")),
 }
+_CODE: dict[Callable[..., DataSet], list[Any]] = {
+    _half_digit: [_task_set, tasks],
+    _shapes: [_task_set, tasks, shapes],
+    _pairs: [_task_set, pairs],
+    _few_pairs: [_pairs, _task_set, pairs],
+    _tiny_imagenet: [tiny_imagenet],
+}
+"""What a loader's images rest on beside itself and the data set inside."""
 
 
-def loaders(name: str) -> list[Callable[..., DataSet]]:
+def loaders(name: str) -> list[Any]:
     """The functions that load a named data set; their code is part of the key of every net trained on it."""
     check(name)
     function, arguments = _LOADERS[name]
-    return [function, *loaders(arguments[0])] if function in _MADE_OF_ANOTHER else [function]
+    inside = loaders(arguments[0]) if function in _MADE_OF_ANOTHER else []
+    return [function, *_CODE.get(function, []), *inside]

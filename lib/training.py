@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LinearLR
 
-from lib import artefacts, compute, data, initialisers, models
+from lib import artefacts, compute, data, finetuning, image_models, initialisers, models
 from lib.accuracy import correct
 from lib.compute import ROOT, generator
 from lib.errors import StudyError
@@ -50,6 +50,8 @@ class Recipe:
         processor knows it; weights and everything after training are float32.
     optimizer : ``adam``, with its default moments and a constant rate; or ``sgd``, without momentum, its rate falling
         along a line to 0.
+    weights : what training starts from, see `lib.finetuning`; the model is then a name in `lib.image_models`. Empty
+        for weights drawn from the initialiser of a model in `lib.models`.
     """
 
     model: str
@@ -61,6 +63,7 @@ class Recipe:
     weight_decay: float
     precision: str = PRECISIONS[0]
     optimizer: str = OPTIMIZERS[0]
+    weights: str = ""
 
     @property
     def key(self) -> str:
@@ -70,6 +73,10 @@ class Recipe:
             if stated[name] == choices[0]:
                 # Nets were trained, and have their keys, from before there was a choice.
                 del stated[name]
+        if self.weights:
+            stated["weights"] = finetuning.fingerprint(self.weights)
+            return artefacts.key_of(stated, [*finetuning.code_of(self), *data.loaders(self.dataset)])
+        del stated["weights"]
         code = [*_TRAINERS[self.optimizer], *_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)]
         return artefacts.key_of(stated, code)
 
@@ -91,9 +98,15 @@ class TrainedNet:
 
     @cached_property
     def model(self) -> nn.Module:
-        """The model in evaluation mode, its parameters frozen."""
-        model = models.build(self.recipe.model, generator(self.recipe.seed, "weights"))
-        model.load_state_dict(torch.load(train_named(self.name) / "model.pt", weights_only=True))
+        """The model in evaluation mode, its parameters frozen; ``history`` is what was noted during training."""
+        model: Any
+        if self.recipe.weights:
+            model = finetuning.blank(self.recipe)
+        else:
+            model = models.build(self.recipe.model, generator(self.recipe.seed, "weights"))
+        folder = train_named(self.name)
+        model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
+        model.history = pd.read_csv(folder / "history.csv").to_dict("records")
         return model.eval().requires_grad_(False)
 
     def of(self, scores: pd.DataFrame) -> pd.DataFrame:
@@ -131,11 +144,11 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
     """Turn a flat mapping into a checked `Recipe`; ``where`` names its file in messages."""
     types = {"str": str, "int": int, "float": float}
     expected = {field.name: types[str(field.type)] for field in fields(Recipe)}
-    values = {name: choices[0] for name, choices in _CHOICES.items()} | values
+    values = {name: choices[0] for name, choices in _CHOICES.items()} | {"weights": ""} | values
     for name in values.keys() ^ expected.keys():
         what = "is missing" if name in expected else "is not a field of a recipe"
-        needed = ", ".join(field for field in expected if field not in _CHOICES)
-        may = ", ".join(_CHOICES)
+        needed = ", ".join(field for field in expected if field not in (*_CHOICES, "weights"))
+        may = ", ".join((*_CHOICES, "weights"))
         raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {needed}, and may have {may}.")
     for name, kind in expected.items():
         value = values[name]
@@ -152,9 +165,15 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
     for name, choices in _CHOICES.items():
         if values[name] not in choices:
             raise StudyError(f"{where}: {name} is {values[name]!r}; choose one of {', '.join(choices)}.")
-    if values["model"] not in models.ARCHITECTURES:
-        raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(models.ARCHITECTURES)}.")
+    known: Mapping[str, Any] = image_models.ARCHITECTURES if values["weights"] else models.ARCHITECTURES
+    if values["model"] not in known:
+        raise StudyError(f"{where}: the model {values['model']!r} is not one of {', '.join(known)}.")
     data.check(values["dataset"])
+    if values["weights"] and (values["weight_decay"] or values["optimizer"] != OPTIMIZERS[0]):
+        raise StudyError(
+            f"{where}: a net that starts from weights is trained by {OPTIMIZERS[0]} without weight decay; set "
+            "weight_decay to 0.0 and leave optimizer out."
+        )
     return Recipe(**values)
 
 
@@ -234,7 +253,8 @@ def in_precision(word: str) -> torch.autocast:
 
 def _make(recipe: Recipe, name: str, folder: Path) -> None:
     with in_precision(recipe.precision):
-        model, history = (train if recipe.optimizer == "adam" else train_by_sgd)(recipe, f"training {name}")
+        trainer = finetuning.finetune if recipe.weights else train if recipe.optimizer == "adam" else train_by_sgd
+        model, history = trainer(recipe, f"training {name}")
     dataset = data.load(recipe.dataset)
     summary = {
         "train_accuracy": float(correct(model, dataset.train_images, dataset.train_labels).double().mean()),

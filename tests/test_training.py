@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("shared_cache")
 
 
 def test_a_good_recipe_is_taken_as_it_stands():
-    assert asdict(recipe_from(GOOD, "file")) == GOOD | {"precision": "float32", "optimizer": "adam"}
+    assert asdict(recipe_from(GOOD, "file")) == GOOD | {"precision": "float32", "optimizer": "adam", "weights": ""}
     assert recipe_from(GOOD | {"precision": "bfloat16"}, "file").precision == "bfloat16"
     whole = recipe_from(GOOD | {"weight_decay": 0, "learning_rate": 1}, "file")
     assert type(whole.weight_decay) is float and type(whole.learning_rate) is float
@@ -117,9 +117,12 @@ def test_the_key_follows_every_field():
     changes = {"model": "mlp", "dataset": "mnist", "seed": 1, "iterations": 21, "batch_size": 17}
     changes |= {"learning_rate": 0.002, "weight_decay": 0.0}
     changes |= {"precision": "bfloat16", "optimizer": "sgd"}
-    assert changes.keys() == asdict(recipe).keys()
+    assert {*changes, "weights"} == asdict(recipe).keys()
     keys = {recipe.key, *(replace(recipe, **{name: value}).key for name, value in changes.items())}
     assert len(keys) == len(changes) + 1
+    begun = replace(recipe, model="resnet18", weights="own")
+    keys |= {replace(begun, **changed).key for changed in ({}, {"weights": "download"}, {"iterations": 21})}
+    assert len(keys) == len(changes) + 4
     assert recipe.key == Recipe(**GOOD).key
 
 

@@ -1,6 +1,7 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
 from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words, rises
+from lib.figures.causal import causal_graph
 from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
 from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
@@ -21,6 +22,16 @@ from lib.figures.masks import (
     tail_curves,
 )
 from lib.figures.nulls import beside_null_words, normalisation_rows, null_grid, null_rows
+from lib.figures.pairs import (
+    IMAGENET_LICENCE,
+    PUBLISHED_ACCURACY,
+    exchange_table,
+    half_dots,
+    half_words,
+    learning_curves,
+    pair_gallery,
+    passed_at,
+)
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.references import reference_dots, reference_gallery, reference_words
@@ -36,6 +47,19 @@ from lib.figures.shifted import (
     shift_table,
     two_networks,
 )
+from lib.figures.task_words import (
+    NET_WORDS,
+    accuracy_table,
+    as_cascades,
+    cascade_words,
+    check_table,
+    gain_words,
+    gains,
+    law_of_random,
+    net_words,
+    upper_words,
+)
+from lib.figures.tasks import gain_dots, mean_map_grid, net_dots, task_gallery
 from lib.figures.ties import (
     competition_table,
     destroyed_gradient,
@@ -47,25 +71,33 @@ from lib.figures.ties import (
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
+    "IMAGENET_LICENCE",
     "METRICS",
     "METRIC_LINES",
     "NETS",
+    "NET_WORDS",
     "PAIRS",
+    "PUBLISHED_ACCURACY",
     "SPOKEN",
+    "accuracy_table",
+    "as_cascades",
     "beside_null_words",
     "beside_nulls",
     "borrowed_cats",
     "cascade_curves",
+    "cascade_words",
     "cat_gallery",
     "cat_rise",
     "cat_transfer",
     "cat_words",
+    "causal_graph",
     "centred_table",
     "chance_strip",
     "chance_words",
     "change_words",
     "changed_classes",
     "changes_in_words",
+    "check_table",
     "common_patterns",
     "competition_table",
     "completeness_curves",
@@ -78,9 +110,15 @@ __all__ = [
     "empty_mass_dots",
     "equal_networks",
     "error_dots",
+    "exchange_table",
     "full_reinit",
+    "gain_dots",
+    "gain_words",
+    "gains",
     "gallery",
     "gap_words",
+    "half_dots",
+    "half_words",
     "in_words",
     "invariance_means",
     "invariance_table",
@@ -90,15 +128,20 @@ __all__ = [
     "label_similarities",
     "label_words",
     "largest_changes",
+    "law_of_random",
     "law_table",
     "law_words",
     "layers_curves",
+    "learning_curves",
     "map_grid",
     "mask_pairs",
     "mask_words",
     "mean_floor",
+    "mean_map_grid",
     "mean_of_sums",
     "most_damaging_units",
+    "net_dots",
+    "net_words",
     "noise_curves",
     "noise_laws",
     "noise_words",
@@ -108,6 +151,8 @@ __all__ = [
     "null_table",
     "orders_beside",
     "orientation_bars",
+    "pair_gallery",
+    "passed_at",
     "pattern_shares",
     "power_of_ten",
     "product_grid",
@@ -130,9 +175,11 @@ __all__ = [
     "sweep_curves",
     "swept",
     "tail_curves",
+    "task_gallery",
     "tie_curve",
     "two_networks",
     "unit_bars",
+    "upper_words",
     "vargrad_curves",
     "zeros_and_similarity",
 ]
