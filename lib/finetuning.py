@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from lib import compute, data, image_models, weights
 from lib.accuracy import correct
+from lib.artefacts import sha256
 from lib.compute import generator
 from lib.encoded import Encoded
 from lib.errors import StudyError
@@ -109,7 +110,14 @@ def fingerprint(start: str) -> str:
 
     if start in recipe_files():
         return read_recipe(start).key
-    return OWN if start == OWN else weights.digest(start)
+    if start in weights.KNOWN_FILES:
+        return weights.KNOWN_FILES[start].sha256
+    if start in (OWN, *weights.SOURCES):
+        return start
+    path = Path(start).expanduser()
+    if not path.is_file():
+        raise StudyError(f"There is no file of weights {path}; name one that is there, or {', '.join(weights.SOURCES)}.")
+    return sha256(path.read_bytes())
 
 
 def _with_new_head(recipe: Recipe, model: nn.Module) -> dict[str, Tensor]:

@@ -82,18 +82,6 @@ def load(name: str, weights: str) -> nn.Module:
     return model
 
 
-def digest(weights: str) -> str:
-    """What tells some weights from others, for keys: the checksum of a file, or the word for another source.
-
-    Parameters
-    ----------
-    weights : as in `load`; a file that is not known must be there.
-    """
-    if weights in KNOWN_FILES:
-        return KNOWN_FILES[weights].sha256
-    return weights if weights in SOURCES else sha256(_content(Path(weights).expanduser()))
-
-
 def _downloaded(name: str, chosen: Architecture) -> tuple[str, dict[str, Tensor]]:
     """The weights of torchvision, from its folder of downloads or else downloaded into it."""
     if not chosen.download:
