@@ -96,6 +96,23 @@ def test_random_nets_are_drawn_from_the_own_law_and_differ(given):
     assert value(table, "random", "input", 3, draw=0) == value(table, "fine-tuned", "input", 3)
 
 
+def test_random_nets_are_those_of_the_own_law(given):
+    """Of a law that makes all weights equal, every pixel has the same gradient but for the border of the picture."""
+    model = small(5)
+    model.own_law = lambda name, trained, uniform: torch.full_like(uniform, 0.0 if name.endswith("bias") else 1.0)
+    table = pair_localisation(
+        model,
+        **given,
+        pretrained=small(8),
+        outputs=OUTPUTS,
+        draws=1,
+        methods=["gradient"],
+        measures=["mass_share_relevant"],
+    )
+    random = table[table.level == "random"].value
+    assert random.to_numpy() == pytest.approx(np.full(10, 0.5), abs=1e-6)
+
+
 def test_the_table_has_the_form_of_all_tables(given):
     table = localised(given, measures=["mass_share_relevant"])
     assert set(table.columns) == set(COLUMNS) - {"model", "dataset", "seed"}
