@@ -29,7 +29,7 @@ ACCURACY = "task"
 
 CHECKED = 1000
 """Test images whose predictions are followed when something is taken out."""
-PATTERN_IMAGES = 5000
+PATTERN_IMAGES = 1000
 """Training images that patterns are estimated on, in every net anew."""
 
 

@@ -77,7 +77,7 @@ def half_digit_calls(
     draws: int,
     init: Sequence[str],
 ) -> list[Call]:
-    """All computations of Y-half-digit, for whichever halves there are nets.
+    """All computations of Y-half-digit; for the caption's reading of the text, in short.
 
     Parameters
     ----------
@@ -88,25 +88,22 @@ def half_digit_calls(
     init : what their weights are drawn from; all but the first for `PAPER` alone.
     """
     calls = []
+    intact: dict[str, Any] = {"only": [INTACT]}
+    halved: dict[str, Any] = {"only": [DELETED], "tag": HALVED}
+    measured: dict[str, Any] = {"measures": list(HALF_MEASURES), "init": init[0]}
     for word in (each for each in ("half", "half-top") if each in nets):
         given = _given(nets, word, [NATURAL], draws)
-        intact: dict[str, Any] = {"only": [INTACT]}
-        halved: dict[str, Any] = {"only": [DELETED], "tag": HALVED}
-        measured: dict[str, Any] = {"measures": list(HALF_MEASURES), "init": init[0]}
-        calls += [
-            study.call(confounded_localisation, methods=[*PAPER, "input"], **given, **measured, **kind)
-            for kind in (intact, halved)
-        ]
-        calls += _further(study, given, intact, list(HALF_MEASURES), methods, few_images, init)
-        weights = {name: {word if task == "half" else task: each for task, each in WEIGHTS[name].items()}
-                   for name in ("an intact digit", "a halved digit")}  # fmt: skip
-        calls += [
-            study.call(confounded_effect, methods=list(PAPER), weights=each, init=init[0], **given, **kind)
-            for each, kind in zip(weights.values(), (intact, halved), strict=True)
-        ]
-        calls.append(_cascade(study, given, intact, cascade_methods, few_images))
+        calls.append(study.call(confounded_localisation, methods=[*PAPER, "input"], **given, **measured, **intact))
         changes = {"half_removed": [INTACT], "half_restored": [DELETED]}
         calls.append(study.call(prediction_changes, **given | {"others": [], "only": changes}))
+    if "half" in nets:
+        given = _given(nets, "half", [NATURAL], draws)
+        calls.append(study.call(confounded_localisation, methods=[*PAPER, "input"], **given, **measured, **halved))
+        calls += _further(study, given, intact, list(HALF_MEASURES), methods, few_images, init)
+        for name, kind in (("an intact digit", intact), ("a halved digit", halved)):
+            settings = given | kind | {"weights": WEIGHTS[name], "init": init[0]}
+            calls.append(study.call(confounded_effect, methods=list(PAPER), **settings))
+        calls.append(_cascade(study, given, intact, cascade_methods, few_images))
     return calls
 
 

@@ -32,7 +32,7 @@ _ANSWERS: dict[str, dict[str, str]] = {
     },
     "X-07": {
         SUPPORTED: "Not by this measure: both put the same share of their mass on what matters, within a tenth.",
-        CONTRADICTED: "There is a difference to choose by: they put different shares of their mass on what matters.",
+        CONTRADICTED: "There is a difference: in trained nets they put different shares of their mass on what matters.",
     },
 }
 """Contradiction -> verdict of the claim that decides -> answer."""

@@ -95,7 +95,7 @@ def ensure(name: str) -> None:
 def class_count(name: str) -> int:
     """The number of classes in a data set."""
     check(name)
-    return pairs.CLASSES if _LOADERS[name][0] is _pairs else 10
+    return pairs.CLASSES if _LOADERS[name][0] in (_pairs, _few_pairs) else 10
 
 
 def names() -> list[str]:
@@ -232,6 +232,19 @@ def _pairs(name: str, own_name: str) -> TaskSet:
     return _task_set(own_name, train, test)
 
 
+def _few_pairs(name: str, own_name: str, count: int) -> TaskSet:
+    """So few pairs that a net is trained and tested on them in seconds; for tests."""
+    made = _pairs(name, own_name)
+    return replace(
+        made,
+        train_images=made.train_images[:count],
+        train_labels=made.train_labels[:count],
+        test_images=made.test_images[:count],
+        test_labels=made.test_labels[:count],
+        test_regions={region: masks[:count] for region, masks in made.test_regions.items()},
+    )
+
+
 def _task_set(name: str, train: tasks.Task, test: tasks.Task) -> TaskSet:
     """The data set of a task, one draw of it for training and another for testing."""
     return TaskSet(
@@ -349,7 +362,7 @@ def patience(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside, _pairs)
+_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside, _pairs, _few_pairs)
 _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k": (_mnist_5k, ()),
     "mnist-100": (_few, ("mnist-5k", 100)),
@@ -369,7 +382,7 @@ _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-100-shapes-digit": (_digits_beside, ("mnist-100-shapes",)),
     "mnist-5k-shapes-digit": (_digits_beside, ("mnist-5k-shapes",)),
     "mnist-shapes-digit": (_digits_beside, ("mnist-shapes",)),
-    "mnist-100-pairs": (_pairs, ("mnist-100", "mnist-100-pairs")),
+    "mnist-100-pairs": (_few_pairs, ("mnist-100", "mnist-100-pairs", 100)),
     "mnist-5k-pairs": (_pairs, ("mnist-5k", "mnist-5k-pairs")),
     "tiny-imagenet-10": (_tiny_imagenet, ()),
     "tiny-imagenet-pairs": (_pairs, ("tiny-imagenet-10", "tiny-imagenet-pairs")),
@@ -378,6 +391,7 @@ _CODE: dict[Callable[..., DataSet], list[Any]] = {
     _half_digit: [_task_set, tasks],
     _shapes: [_task_set, tasks, shapes],
     _pairs: [_task_set, pairs],
+    _few_pairs: [_pairs, _task_set, pairs],
     _tiny_imagenet: [tiny_imagenet],
 }
 """What a loader's images rest on beside itself and the data set inside."""

@@ -22,8 +22,9 @@ from lib.errors import StudyError
 SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 KINDS = (*SCALARS, "list[str]", "list[int]", "list[float]")
 """The annotations a parameter may have."""
-NET_LISTS = ("models", "permuted", "again")
-"""Parameters that name trained nets: those studied and, in the same order, the nets that each is compared with."""
+NET_LISTS = ("models", "permuted", "again", "pairs")
+"""Parameters that name trained nets: those studied; in the same order, the nets that each is compared with; and nets
+of pairs of pictures, with methods of their own."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,12 @@
 # %% tags=["parameters"]
 models: list[str] = ["k_mlp-mnist-5k", "cnn-mnist-5k"]  # the network of the paper, and a convolutional one
 shifts: list[str] = ["const", "checker", "cat"]  # also checker7 and checker_centre
-signal: list[str] = ["gradient", "guided_backprop", "deconvnet", "pattern_net(patterns=shared)"]  # what the paper calls so
+signal: list[str] = [
+    "gradient",
+    "guided_backprop",
+    "deconvnet",
+    "pattern_net(patterns=shared)",
+]  # what the paper calls so
 # everything else that takes one pass, or a few
 methods: list[str] = [
     "gradient_x_input",
@@ -131,9 +136,7 @@ own = net.of(scores)
 shown = ["gradient", "guided_backprop", "pattern_net(patterns=shared)", "gradient_x_input", "integrated_gradients"]
 shown += ["integrated_gradients(reference=black)", "dtd_zero", "pattern_attribution(patterns=shared)"]
 shown = [each for each in shown if each in [*signal, *methods]]
-pictures = study.pictures(
-    {"maps": study.call(shift_pictures, net=net, methods=shown, n_images=10, **common)}
-)["maps"]
+pictures = study.pictures({"maps": study.call(shift_pictures, net=net, methods=shown, n_images=10, **common)})["maps"]
 
 # %% [markdown]
 # ## Two networks that are one

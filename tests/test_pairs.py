@@ -229,3 +229,18 @@ def test_classes_are_those_of_the_list_beside_the_archive():
         (name, wnid, number) for name, (wnid, number) in tiny_imagenet.CLASSES.items()
     ]
     assert [row["group"] for row in rows] == ["A"] * 5 + ["B"] * 5
+
+
+def test_a_hundred_pairs_are_the_first_of_all(digits):
+    few = data.load("mnist-100-pairs")
+    every = data._pairs("mnist-100", "mnist-100-pairs")
+    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        assert torch.equal(getattr(few, name), getattr(every, name)[:100])
+    assert all(torch.equal(masks, every.test_regions[name][:100]) for name, masks in few.test_regions.items())
+    assert data.class_count("mnist-100-pairs") == 5
+    assert data.loaders("mnist-100-pairs")[1:] == [
+        *data.loaders("mnist-5k-pairs")[:1],
+        *data._CODE[data._pairs],
+        data._few,
+        data._mnist_5k,
+    ]

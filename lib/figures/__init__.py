@@ -35,19 +35,19 @@ from lib.figures.pairs import (
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
-from lib.figures.tasks import (
+from lib.figures.task_words import (
     NET_WORDS,
     accuracy_table,
     as_cascades,
     cascade_words,
     check_table,
+    gain_words,
+    gains,
     law_of_random,
-    mean_map_grid,
-    net_dots,
     net_words,
-    task_gallery,
     upper_words,
 )
+from lib.figures.tasks import gain_dots, mean_map_grid, net_dots, task_gallery
 from lib.figures.ties import (
     competition_table,
     destroyed_gradient,
@@ -89,6 +89,9 @@ __all__ = [
     "error_dots",
     "exchange_table",
     "full_reinit",
+    "gain_dots",
+    "gain_words",
+    "gains",
     "gallery",
     "half_dots",
     "half_words",

@@ -13,22 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.attributions import CONTROLS
-from lib.confounded import ACCURACY, ALTERED, CASCADE, tagged_word
-from lib.figures.looks import legend_below, spoken
+from lib.figures.looks import legend_below, spoken, style
 from lib.figures.rows import method_rows, name_rows, whiskers
-from lib.localisation import RANDOM, net_word
-from lib.statistics import Estimate, estimate, summary
-
-NET_WORDS = {
-    "random": "random net",
-    "natural": "natural net",
-    "half": "half-digit net",
-    "half-top": "top-half net",
-    "shape": "shape net",
-    "digit": "digit net",
-    "posterior": "average over tasks",
-}
-"""How figures write the nets of a task."""
+from lib.figures.task_words import NET_WORDS, of_net
+from lib.statistics import summary
 
 _LOOKS: dict[str, dict[str, Any]] = {
     "random": {"color": "0.55", "marker": "s"},
@@ -41,8 +29,13 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 _CONTROL = {"color": "0.2", "marker": "|", "markersize": 12}
 _APART = 0.17
+_HEADING = 0.42
+"""Inches between the pictures and the names of the methods, with two lines of text between them."""
 _CLIP = 99.0
 """Maps are shown up to this percentile of their absolute values."""
+
+_BOUNDS = {"spearman": (-1.0, 1.0), "density": (0.0, np.inf), "effect": (0.0, 2.0)}
+"""Least and largest value of metrics by their first word; of others 0 and 1."""
 
 Panel = tuple[str, str, float | None]
 """Metric, title, and the value of an indifferent map, drawn as a line; None if there is none."""
@@ -65,7 +58,6 @@ def task_gallery(
     methods : groups of columns.
     outlined : regions whose outline is drawn in the image.
     """
-    columns = 1 + len(nets) * len(methods)
     widths = [1.0, *(width for _ in methods for width in (0.18, *[1.0] * len(nets)))]
     cell = min(1.15, 9.4 / sum(widths))
     figure = plt.figure(figsize=(cell * sum(widths), cell * len(rows)))
@@ -86,8 +78,7 @@ def task_gallery(
     for number, method in enumerate(methods):
         middle = 1 + number * len(nets) + (len(nets) - 1) / 2
         at = (sum(widths[: places[int(middle)]]) + 0.5 + (middle % 1)) / sum(widths)
-        figure.text(at, 1.0 + 0.52 / len(rows), spoken(method), ha="center", va="bottom", fontsize=10.5)
-    assert len(places) == columns
+        figure.text(at, 1.0 + _HEADING / (cell * len(rows)), spoken(method), ha="center", va="bottom", fontsize=10.5)
     return figure
 
 
@@ -101,6 +92,7 @@ def net_dots(
     name: str = "localisation",
     tag: str = "",
     columns: int = 3,
+    line: str = "a map that knows nothing",
 ) -> Figure:
     """One panel per metric, one row per method, one mark per net: means with 95 % intervals.
 
@@ -114,8 +106,9 @@ def net_dots(
     against : what maps are compared with; a random net, compared with ``random``, is one with another random net.
     name, tag : of the interventions, see `lib.localisation.net_word` and `lib.confounded.tagged_word`.
     columns : panels beside each other.
+    line : what the legend calls the value of an indifferent map.
     """
-    tables = {net: _of_net(scores, net, against, name, tag) for net in nets}
+    tables = {net: of_net(scores, net, against, name, tag) for net in nets}
     wanted = pd.concat(tables.values())
     rows = method_rows(wanted[wanted.metric.isin([metric for metric, *_ in panels])], methods)
     lines = -(-len(panels) // columns)
@@ -127,19 +120,21 @@ def net_dots(
     axes = list(grid.flat)[: len(panels)]
     for axis, (metric, title, indifferent) in zip(axes, panels, strict=True):
         if indifferent is not None:
-            axis.axvline(indifferent, color="0.6", linewidth=1.0, linestyle=":", label="a map that knows nothing")
+            axis.axvline(indifferent, color="0.6", linewidth=1.0, linestyle=":", label=line)
         for number, (net, table) in enumerate(tables.items()):
             own = table[(table.metric == metric) & table.method.isin(list(rows))]
             looking = own[~own.method.isin(CONTROLS)]
             _marks(axis, looking, rows, _APART * (number - (len(nets) - 1) / 2), NET_WORDS[net], _LOOKS[net])
             if number == 0:
                 _marks(axis, own[own.method.isin(CONTROLS)], rows, 0.0, "without a net", _CONTROL)
+        _within_bounds(axis, metric)
         axis.set_title(title, fontsize=10)
         axis.grid(axis="y", color="0.93")
         axis.set_axisbelow(True)
+        axis.tick_params(axis="y", length=0)
         sns.despine(ax=axis, left=True)
-    for line in grid:
-        name_rows(line[0], rows)
+    for first in grid[:, 0]:
+        name_rows(first, rows)
     legend_below(figure, axes, 5)
     return figure
 
@@ -156,7 +151,7 @@ def mean_map_grid(
     cut : row of pixels above which a line is drawn.
     """
     columns = len(nets) + 2
-    size = (1.5 * (columns + 0.6), 1.5 * len(methods))
+    size = (1.75 * (columns + 0.6), 1.75 * len(methods))
     figure, grid = plt.subplots(len(methods), columns, figsize=size, squeeze=False,
                                 width_ratios=[*[1.0] * (columns - 1), 1.7])  # fmt: skip
     for line, method in zip(grid, methods, strict=True):
@@ -184,59 +179,6 @@ def mean_map_grid(
     return figure
 
 
-def check_table(scores: pd.DataFrame, checks: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-    """How often a prediction follows when one thing is taken out: rows as named, with 95 % intervals.
-
-    Parameters
-    ----------
-    checks : words of the row -> net, and what is done.
-    """
-    rows = {}
-    for words, (net, change) in checks.items():
-        own = scores[scores.intervention == tagged_word(net_word(net, ALTERED), f"by={change}")]
-        rows[words] = _numbers(estimate(own[own.metric == "prediction_changed"]), "prediction changes")
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def accuracy_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Accuracy of nets on all test images of their tasks: name of the net -> its scores."""
-    rows = {}
-    for words, scores in tables.items():
-        own = scores[(scores.intervention == ACCURACY) & (scores.metric == "accuracy")]
-        rows[words] = _numbers(estimate(own), "accuracy")
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def net_words(
-    scores: pd.DataFrame,
-    methods: Sequence[str],
-    metric: str,
-    nets: Sequence[str],
-    *,
-    against: str = "none",
-    name: str = "localisation",
-    tag: str = "",
-) -> str:
-    """Means for a caption: ``Guided Backprop 0.86 (half-digit net), 0.55 (random net); Gradient …``."""
-    parts = []
-    for method in methods:
-        means = {net: _mean(_of_net(scores, net, against, name, tag), method, metric) for net in nets}
-        numbers = ", ".join(f"{_two_digits(value)} ({NET_WORDS[net]})" for net, value in means.items())
-        parts.append(f"{spoken(method)} {numbers}")
-    return "; ".join(parts)
-
-
-def _of_net(scores: pd.DataFrame, net: str, against: str, name: str, tag: str) -> pd.DataFrame:
-    """What was measured of a net."""
-    if net == RANDOM and against == RANDOM and name == "localisation":
-        against = f"other_{RANDOM}"
-    return scores[(scores.intervention == tagged_word(net_word(net, name), tag)) & (scores.against == against)]
-
-
-def _mean(table: pd.DataFrame, method: str, metric: str) -> float:
-    return float(table[(table.method == method) & (table.metric == metric)].value.mean())
-
-
 def _marks(
     axis: Axes, own: pd.DataFrame, rows: Mapping[str, int], below: float, label: str, look: Mapping[str, Any]
 ) -> None:
@@ -248,8 +190,11 @@ def _marks(
         axis.errorbar(found.value, heights, xerr=whiskers(found), label=label, **style)
 
 
-def _numbers(found: Estimate, what: str) -> dict[str, float]:
-    return {"images": found.images, what: found.value, "from": found.low, "to": found.high}
+def _within_bounds(axis: Axes, metric: str) -> None:
+    """Cut off intervals of few draws where the metric itself ends."""
+    least, most = next((each for name, each in _BOUNDS.items() if metric.startswith(name)), (0.0, 1.0))
+    room = max(0.01, 0.03 * (min(most, axis.dataLim.xmax) - max(least, axis.dataLim.xmin)))
+    axis.set_xlim(max(least, axis.dataLim.xmin) - room, min(most, axis.dataLim.xmax) + room)
 
 
 def _picture(axis: Axes, picture: np.ndarray, grey: bool) -> None:
@@ -273,44 +218,26 @@ def _bare(axis: Axes) -> None:
     axis.spines[:].set_visible(False)
 
 
-def _two_digits(value: float) -> str:
-    return "undefined" if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+def gain_dots(found: pd.DataFrame) -> Figure:
+    """What training adds to the share of a map that lies where it matters: rows are tasks, dots methods.
 
-
-def law_of_random(
-    scores: pd.DataFrame, methods: Sequence[str], laws: Mapping[str, str], metrics: Sequence[str]
-) -> pd.DataFrame:
-    """What random nets do by the law of their weights: law -> tag of its interventions; rows are laws and methods."""
-    rows = {}
-    for law, tag in laws.items():
-        own = _of_net(scores, RANDOM, "none", "localisation", tag)
-        for method in methods:
-            numbers = {metric: estimate(own[(own.method == method) & (own.metric == metric)]) for metric in metrics}
-            rows[law, spoken(method)] = {
-                f"{metric.replace('_', ' ')}{end}": number
-                for metric, found in numbers.items()
-                for end, number in (("", found.value), (", from", found.low), (", to", found.high))
-            }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["weights", "method"])
-
-
-def as_cascades(scores: pd.DataFrame, main: str) -> pd.DataFrame:
-    """The cascades of several nets, named as `lib.figures.curves.sweep_curves` expects; ``main`` is the first."""
-    own = scores[scores.intervention.astype(str).str.startswith(f"{CASCADE}(") & (scores.step >= 0)]
-    return own.assign(intervention=own.intervention.astype(str).replace(net_word(main, CASCADE), "cascade"))
-
-
-def cascade_words(nets: Sequence[str]) -> dict[str, str]:
-    """What the legend of `as_cascades` says: the first net is the main one."""
-    return {"cascade" if not number else net_word(net, CASCADE): NET_WORDS[net] for number, net in enumerate(nets)}
-
-
-def upper_words(scores: pd.DataFrame, method: str, nets: Sequence[str]) -> str:
-    """Mean similarity of absolute maps over the upper half of the steps, for a caption, net by net."""
-    parts = []
-    for net in nets:
-        own = _of_net(scores, net, "original", CASCADE, "")
-        own = own[(own.method == method) & (own.metric == "spearman_abs")]
-        upper = own[(own.step >= 1) & (own.step <= own.step.max() // 2)]
-        parts.append(f"{_two_digits(float(upper.value.mean()))} ({NET_WORDS[net]})")
-    return ", ".join(parts)
+    Parameters
+    ----------
+    found : of `lib.figures.task_words.gains`.
+    """
+    tasks, methods = list(dict.fromkeys(found.task)), list(dict.fromkeys(found.method))
+    looks = style(methods)
+    figure, axis = plt.subplots(figsize=(7.6, 0.5 * len(tasks) + 1.4))
+    axis.axvline(0.0, color="0.6", linewidth=1.0, linestyle=":")
+    for number, method in enumerate(methods):
+        own = found[found.method == method]
+        heights = [len(tasks) - 1 - tasks.index(task) - _APART * (number - (len(methods) - 1) / 2) for task in own.task]
+        axis.errorbar(own.value, heights, xerr=whiskers(own), label=spoken(method), **looks[method] | {"linestyle": ""})
+    axis.set_yticks(range(len(tasks)), tasks[::-1])
+    axis.set_ylim(-0.6, len(tasks) - 0.4)
+    axis.set_xlabel("share on what matters, trained net less random net")
+    axis.grid(axis="y", color="0.93")
+    axis.set_axisbelow(True)
+    sns.despine(ax=axis, left=True)
+    legend_below(figure, [axis], len(methods))
+    return figure
