@@ -67,7 +67,7 @@ def accuracy_calls(study: Gathered) -> list[Call]:
     return [study.call(task_accuracy, net=net, parts_of=truth(net)) for net in study.nets]
 
 
-def half_digit_calls(
+def half_calls(
     study: Gathered,
     nets: Mapping[str, TrainedNet],
     *,
@@ -107,7 +107,7 @@ def half_digit_calls(
     return calls
 
 
-def shapes_digit_calls(
+def shape_calls(
     study: Gathered,
     nets: Mapping[str, TrainedNet],
     *,
@@ -117,7 +117,7 @@ def shapes_digit_calls(
     draws: int,
     init: Sequence[str],
 ) -> list[Call]:
-    """All computations of Y-shapes-digit, none without its nets; parameters as in `half_digit_calls`."""
+    """All computations of Y-shapes-digit, none without its nets; parameters as in `half_calls`."""
     if "digit" not in nets:
         return []
     given = _given(nets, "shape", ["digit", NATURAL], draws)

@@ -15,7 +15,13 @@ from lib.encoded import Encoded
 from lib.errors import StudyError
 from lib.gathered import Gathered
 from lib.origins import origin_of
-from lib.pair_scores import learning_curve, pair_exchanges, pair_localisation, pair_pictures
+from lib.pair_scores import (
+    learning_curve,
+    pair_exchanges,
+    pair_localisation,
+    pair_pictures,
+    untuned_accuracy,
+)
 from lib.pairs import outputs_of
 from lib.randomization import check_methods
 from lib.training import TrainedNet
@@ -59,6 +65,7 @@ def pair_calls(
         study.call(learning_curve, net=net, n_images=len(outputs)),
         study.call(task_accuracy, **accuracy, n_images=len(outputs)),
         study.call(pair_exchanges, n_images=n_pairs, **given),
+        study.call(untuned_accuracy, n_images=n_pairs, outputs=outputs, beside=beside, **given),
         *(
             study.call(
                 pair_localisation,

@@ -22,6 +22,7 @@ from lib.pairs import RELEVANT, Halves
 from lib.progress import Progress
 from lib.randomization import check_methods, explained_classes
 from lib.regions import check_regions, measured, metrics_of
+from lib.workspace import chunks, working_copy
 
 PAIRS = "pairs"
 """The intervention of the maps, e.g. ``pairs(net=fine-tuned)``."""
@@ -150,6 +151,27 @@ def pair_exchanges(
         values = {"prediction_changed": after != before, "class_followed": after == classes}
         rows = {("none", "none", metric): value.double() for metric, value in values.items()}
         table.add(f"exchanged(half={half})", half, 0, -1, Scores(classes, rows))
+    return table.frame()
+
+
+def untuned_accuracy(
+    model: nn.Module, images: Tensor, *, labels: Tensor, image_ids: list[int], pretrained: nn.Module,
+    outputs: Sequence[int], **given: Any,
+) -> pd.DataFrame:  # fmt: skip
+    """How often the net before fine-tuning is right if only its five outputs for the classes are compared.
+
+    Parameters are those of `pair_localisation`.
+
+    Returns
+    -------
+    Metric ``accuracy``, 0 or 1, under ``pairs(net=pretrained)``.
+    """
+    working = working_copy(pretrained)
+    with torch.no_grad():
+        logits = torch.cat([working(images[part].to(compute.device())).cpu() for part in chunks(images)])
+    right = (logits[:, list(outputs)].argmax(1) == labels).double()
+    table = Table(image_ids)
+    table.add(net_word(PRETRAINED, PAIRS), PRETRAINED, 0, -1, Scores(labels, {("none", "none", "accuracy"): right}))
     return table.frame()
 
 

@@ -18,9 +18,9 @@ from lib.confounded_calls import (
     HALF_MEASURES,
     SHAPE_MEASURES,
     accuracy_calls,
-    half_digit_calls,
+    half_calls,
     picture_calls,
-    shapes_digit_calls,
+    shape_calls,
 )
 from lib.confounded_pictures import confounded_pictures, mean_maps
 from lib.contradictions import QUESTIONS, answers
@@ -229,7 +229,7 @@ def test_the_plan_follows_the_nets(words):
     study = Recorder(list(nets.values()))
     plan = {"methods": ["gradient", "gradcam"], "cascade_methods": ["gradient"], "few_images": 4, "draws": 2}
     plan["init"] = ["own", "uniform"]
-    made = half_digit_calls(study, nets, **plan) + shapes_digit_calls(study, nets, **plan)
+    made = half_calls(study, nets, **plan) + shape_calls(study, nets, **plan)
     by = pd.Series([(each["name"], each["function"]) for each in made]).value_counts().to_dict()
     localised, changed = "confounded_localisation", "prediction_changes"
     asked = {

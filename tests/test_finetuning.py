@@ -137,18 +137,18 @@ def test_a_map_of_an_encoded_net_is_the_derivative_by_the_pixels(stand_in):
 
 def test_training_is_that_of_a_plain_loop(file):
     """In double precision by hand: batch norm on the batch, no dropout, Adam on everything."""
-    ours, _ = finetune(recipe(file, iterations=3))
+    ours, _ = finetune(recipe(file, iterations=3, seed=2))
     net = make().double()
     net.load_state_dict(torch.load(file))
     net.fc = nn.Linear(6, 5).double()
-    draws = generator(0, "new last layer")
+    draws = generator(2, "new last layer")
     bound = 1 / 6**0.5
     with torch.no_grad():
         for value in (net.fc.weight, net.fc.bias):
             value.copy_(bound * (2 * torch.rand(value.shape, generator=draws, dtype=torch.float64) - 1))
     net.train().drop.eval()
     learned = easy()
-    order = torch.randperm(60, generator=generator(0, "batches"))
+    order = torch.randperm(60, generator=generator(2, "batches"))
     moments = {name: [0.0, 0.0] for name, _ in net.named_parameters()}
     for step in range(3):
         batch = order[8 * step : 8 * step + 8]

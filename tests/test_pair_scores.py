@@ -17,7 +17,7 @@ from lib.claims import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED, decide
 from lib.compute import generator
 from lib.errors import StudyError
 from lib.initialisers import draw, kaiming_law
-from lib.pair_scores import learning_curve, pair_exchanges, pair_localisation, pair_pictures
+from lib.pair_scores import learning_curve, pair_exchanges, pair_localisation, pair_pictures, untuned_accuracy
 from lib.pairs import RELEVANT
 from lib.scores import COLUMNS
 
@@ -96,6 +96,23 @@ def test_random_nets_are_drawn_from_the_own_law_and_differ(given):
     assert value(table, "random", "input", 3, draw=0) == value(table, "fine-tuned", "input", 3)
 
 
+def test_random_nets_are_those_of_the_own_law(given):
+    """Of a law that makes all weights equal, every pixel has the same gradient but for the border of the picture."""
+    model = small(5)
+    model.own_law = lambda name, trained, uniform: torch.full_like(uniform, 0.0 if name.endswith("bias") else 1.0)
+    table = pair_localisation(
+        model,
+        **given,
+        pretrained=small(8),
+        outputs=OUTPUTS,
+        draws=1,
+        methods=["gradient"],
+        measures=["mass_share_relevant"],
+    )
+    random = table[table.level == "random"].value
+    assert random.to_numpy() == pytest.approx(np.full(10, 0.5), abs=1e-6)
+
+
 def test_the_table_has_the_form_of_all_tables(given):
     table = localised(given, measures=["mass_share_relevant"])
     assert set(table.columns) == set(COLUMNS) - {"model", "dataset", "seed"}
@@ -103,6 +120,22 @@ def test_the_table_has_the_form_of_all_tables(given):
     assert (table.target.to_numpy().reshape(-1, 10) == given["labels"].numpy()).all()
     again = localised(given, measures=["mass_share_relevant"])
     assert table.equals(again)
+
+
+def test_the_net_before_fine_tuning_is_asked_for_five_classes(given):
+    pretrained = small(8, 1)
+    table = untuned_accuracy(small(5), **given, pretrained=pretrained, outputs=OUTPUTS)
+    chosen = [max(range(5), key=lambda c: pretrained(image[None])[0, OUTPUTS[c]]) for image in given["images"]]
+    expected = [float(c == label) for c, label in zip(chosen, given["labels"].tolist(), strict=True)]
+    assert table.value.tolist() == expected and 0 < sum(expected) < 10
+    assert set(table.intervention) == {"pairs(net=pretrained)"} and set(table.metric) == {"accuracy"}
+    assert figures.untuned_words(table).startswith(f"{sum(expected) / 10:.2f} [")
+
+
+def test_maps_without_mass_are_told():
+    table = scores(made([0.5, np.nan], method="gradcam", level="random"), made(0.6, level="fine-tuned"))
+    assert figures.undefined_words(table, ["gradcam", "guided_backprop"]) == "GradCAM 50% (random)"
+    assert figures.undefined_words(table, ["guided_backprop"]) == "none"
 
 
 def test_a_method_that_is_not_defined_is_refused_before_any_map(given):
@@ -238,7 +271,8 @@ def test_the_table_of_exchanges_has_every_share(bright):
 def made(centre, net="fine-tuned", method="guided_backprop", metric="mass_share_relevant", **more):
     given = {"model": "resnet18", "dataset": "tiny-imagenet-pairs", "against": "none", "step": 0}
     intervention = "task" if metric == "accuracy" else f"pairs(net={net})"
-    return rows_of(around(centre, 0.01), method, metric, **given | {"intervention": intervention} | more)
+    values = centre if isinstance(centre, list) else around(centre, 0.01)
+    return rows_of(values, method, metric, **given | {"intervention": intervention} | more)
 
 
 def study(**centres):

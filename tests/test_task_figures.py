@@ -9,6 +9,7 @@ from made_up import around, rows_of, scores
 
 from lib import figures
 from lib.errors import StudyError
+from lib.figures.task_words import WHAT_MATTERS
 
 PAPER = ["guided_backprop", "gradient"]
 
@@ -111,11 +112,9 @@ def test_tables_of_checks_and_accuracies():
 
 def test_laws_of_random_nets_stand_beside_each_other():
     made = scores(row(2.0, "random", "density_ink"), row(1.5, "random", "density_ink", tag=",init=own"))
-    found = figures.law_of_random(made, ["gradient"], {"tn": "", "own": "init=own"}, ["density_ink"])
-    assert found["density ink"].to_dict() == {
-        ("tn", "Gradient"): pytest.approx(2.0),
-        ("own", "Gradient"): pytest.approx(1.5),
-    }
+    found = figures.law_of_random(made, ["gradient"], {"tn": "", "own": "init=own"}, "density_ink")
+    assert found["mean"].to_dict() == {("tn", "Gradient"): pytest.approx(2.0), ("own", "Gradient"): pytest.approx(1.5)}
+    assert (found["from"] < found["mean"]).all() and (found["mean"] < found["to"]).all()
 
 
 def test_cascades_are_named_for_the_curves():
@@ -140,17 +139,28 @@ def test_cascades_are_named_for_the_curves():
 
 
 def test_gains_are_taken_image_by_image(table):
-    trained, random = "localisation(net=half)", "localisation(net=random)"
-    found = figures.gains({"half": (table, trained, random, "auc_half")}, PAPER)
-    assert found.value.tolist() == pytest.approx([0.2, 0.2])
+    given = {"method": "gradient", "metric": "mass_share_abs_half", "step": 0, "against": "none"}
+    base = rows_of([[0.1], [0.5], [0.9]], intervention="localisation(net=random)", **given)
     # The same images in another order, each 0.2 better: nothing varies.
-    base = rows_of(np.array([[0.1], [0.5], [0.9]]), "gradient", "auc_half", 0, intervention=random, against="none")
-    better = base.assign(intervention=trained, value=base.value + 0.2, draw=-1).iloc[::-1]
-    exact = figures.gains({"t": (scores(base, better), trained, random, "auc_half")}, ["gradient"])
-    assert exact.low[0] == pytest.approx(0.2) and exact.high[0] == pytest.approx(0.2)
-    assert figures.gain_words(found) == "half: Guided Backprop 0.20, Gradient 0.20"
+    better = base.assign(intervention="localisation(net=half)", value=base.value + 0.2, draw=-1).iloc[::-1]
+    found = figures.gains({"half": scores(table, base, better), "shape": table}, ["gradient"])
+    assert found.task.tolist() == ["half a digit: deciding half"]
+    assert found[["value", "low", "high"]].to_numpy().ravel() == pytest.approx([0.2, 0.2, 0.2])
+    assert figures.gain_words(found) == "half a digit: deciding half: Gradient 0.20"
     axis = figures.gain_dots(found).axes[0]
     assert marks(axis, "Gradient")[0][0] == pytest.approx(0.2)
+
+
+def test_gains_of_every_task_are_known():
+    given = {"method": "gradient", "step": 0, "against": "none"}
+    tables = {}
+    for number, (whose, trained, random, metric) in enumerate(WHAT_MATTERS.values()):
+        own = [rows_of([[0.1, 0.2]] * 2, metric=metric, intervention=random, **given)]
+        own += [rows_of([[0.4 + number]] * 2, metric=metric, intervention=trained, **given).assign(draw=-1)]
+        tables[whose] = scores(*([tables[whose]] if whose in tables else []), *own)
+    found = figures.gains(tables, ["gradient"])
+    assert found.task.tolist() == list(WHAT_MATTERS) and found.value.tolist() == pytest.approx([0.25, 1.25, 2.25, 3.25])
+    assert len(figures.gain_dots(found).axes[0].get_yticks()) == 4
 
 
 def test_galleries_show_each_net_under_its_name():

@@ -31,6 +31,8 @@ from lib.figures.pairs import (
     learning_curves,
     pair_gallery,
     passed_at,
+    undefined_words,
+    untuned_words,
 )
 from lib.figures.patterns import common_patterns, pattern_shares
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
@@ -178,7 +180,9 @@ __all__ = [
     "task_gallery",
     "tie_curve",
     "two_networks",
+    "undefined_words",
     "unit_bars",
+    "untuned_words",
     "upper_words",
     "vargrad_curves",
     "zeros_and_similarity",

@@ -155,6 +155,19 @@ def half_words(scores: pd.DataFrame, methods: Sequence[str]) -> str:
     return "; ".join(words)
 
 
+def untuned_words(scores: pd.DataFrame) -> str:
+    """In words: how often the net before fine-tuning is right among its outputs for the five classes."""
+    own = scores[(scores.intervention == net_word(PRETRAINED, PAIRS)) & (scores.metric == "accuracy")]
+    return _with_interval(own, 2)
+
+
+def undefined_words(scores: pd.DataFrame, methods: Sequence[str]) -> str:
+    """In words: the share of maps that have no H because they are 0 everywhere, where there are any."""
+    chosen = scores[(scores.metric == HALF) & scores.method.isin(list(methods))]
+    shares = chosen.value.isna().groupby([chosen.method, chosen.level], sort=False).mean()
+    return ", ".join(f"{spoken(m)} {share:.0%} ({net})" for (m, net), share in shares.items() if share) or "none"
+
+
 def exchange_table(scores: pd.DataFrame) -> pd.DataFrame:
     """What a fine-tuned net predicts after halves were exchanged: shares of pairs with 95 % intervals."""
     told = {
@@ -175,9 +188,10 @@ def exchange_table(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _with_interval(scores: pd.DataFrame) -> str:
+def _with_interval(scores: pd.DataFrame, digits: int = 3) -> str:
     found = estimate(scores)
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    value, low, high = (f"{number:.{digits}f}" for number in (found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _curve(table: pd.DataFrame) -> pd.Series:

@@ -10,6 +10,8 @@ import pandas as pd
 from lib.confounded import ACCURACY, ALTERED, CASCADE, tagged_word
 from lib.figures.looks import spoken
 from lib.localisation import RANDOM, net_word
+from lib.pair_scores import FINE_TUNED, PAIRS
+from lib.pairs import RELEVANT
 from lib.statistics import Estimate, cells, crossed_mean, estimate
 
 NET_WORDS = {
@@ -24,8 +26,13 @@ NET_WORDS = {
 }
 """How figures write the nets of a task."""
 
-Gain = tuple[pd.DataFrame, str, str, str]
-"""Scores of a task, the interventions of its trained and of its random net, and the metric of what matters."""
+WHAT_MATTERS: dict[str, tuple[str, str, str, str]] = {
+    "half a digit: deciding half": ("half", net_word("half"), net_word(RANDOM), "mass_share_abs_half"),
+    "shape beside a digit: shape": ("shape", net_word("shape"), net_word(RANDOM), "mass_share_shape"),
+    "shape beside a digit: digit": ("shape", net_word("digit"), net_word(RANDOM), "mass_share_digit"),
+    "pairs: relevant half": ("pairs", net_word(FINE_TUNED, PAIRS), net_word(RANDOM, PAIRS), f"mass_share_{RELEVANT}"),
+}
+"""Task and region -> whose scores hold it, the interventions of the trained and of the random net, and the metric."""
 
 
 def of_net(scores: pd.DataFrame, net: str, against: str, name: str, tag: str) -> pd.DataFrame:
@@ -77,20 +84,14 @@ def check_table(scores: pd.DataFrame, checks: Mapping[str, tuple[str, str]]) -> 
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def law_of_random(
-    scores: pd.DataFrame, methods: Sequence[str], laws: Mapping[str, str], metrics: Sequence[str]
-) -> pd.DataFrame:
+def law_of_random(scores: pd.DataFrame, methods: Sequence[str], laws: Mapping[str, str], metric: str) -> pd.DataFrame:
     """What random nets do by the law of their weights: law -> tag of its interventions; rows are laws and methods."""
     rows = {}
     for law, tag in laws.items():
         own = of_net(scores, RANDOM, "none", "localisation", tag)
         for method in methods:
-            numbers = {metric: estimate(own[(own.method == method) & (own.metric == metric)]) for metric in metrics}
-            rows[law, spoken(method)] = {
-                f"{metric.replace('_', ' ')}{end}": number
-                for metric, found in numbers.items()
-                for end, number in (("", found.value), (", from", found.low), (", to", found.high))
-            }
+            found = estimate(own[(own.method == method) & (own.metric == metric)])
+            rows[law, spoken(method)] = {"mean": found.value, "from": found.low, "to": found.high}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["weights", "method"])
 
 
@@ -128,8 +129,13 @@ def _two_digits(value: float) -> str:
     return "undefined" if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
-def gains(tasks: Mapping[str, Gain], methods: Sequence[str]) -> pd.DataFrame:
+def gains(tables: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> pd.DataFrame:
     """How much more of a map lies where it matters in a trained net than in random ones, image by image.
+
+    Parameters
+    ----------
+    tables : scores by net, see `WHAT_MATTERS`; what was not measured is left out.
+    methods : of each task.
 
     Returns
     -------
@@ -137,12 +143,14 @@ def gains(tasks: Mapping[str, Gain], methods: Sequence[str]) -> pd.DataFrame:
     random nets.
     """
     rows = []
-    for task, (scores, trained, random, metric) in tasks.items():
-        for method in methods:
-            own = scores[(scores.method == method) & (scores.metric == metric)]
-            before, after = (cells(own[own.intervention == word]) for word in (random, trained))
-            found = crossed_mean(after.to_numpy() - before.reindex(after.index).to_numpy())
-            rows.append({"task": task, "method": method, "value": found.value, "low": found.low, "high": found.high})
+    for task, (whose, trained, random, metric) in WHAT_MATTERS.items():
+        scores = tables[whose] if whose in tables else pd.DataFrame({"metric": []})
+        own = scores[scores.metric == metric]
+        for method in methods if len(own) else ():
+            found = own[own.method == method]
+            before, after = (cells(found[found.intervention == word]) for word in (random, trained))
+            gain = crossed_mean(after.to_numpy() - before.reindex(after.index).to_numpy())
+            rows.append({"task": task, "method": method, "value": gain.value, "low": gain.low, "high": gain.high})
     return pd.DataFrame(rows)
 
 
