@@ -413,9 +413,9 @@ patterned = [each for each in [*methods, *costly] if "pattern_attribution" in ea
 study.figure(
     figures.shift_table(own, patterned, shifts),
     "patterns",
-    "PatternAttribution is invariant if its patterns are shared or come from a covariance; with the published estimator, "
-    f"estimated anew, its maps change by {figures.changes_in_words(own, ['pattern_attribution'], 'const')} under the "
-    "constant shift.",
+    "PatternAttribution is invariant if its patterns are shared or come from a covariance, and not if they are estimated "
+    "anew as published. Relative change under the constant shift: "
+    f"{figures.changes_in_words(own, ['pattern_attribution', 'pattern_attribution(patterns=shared)'], 'const')}.",
     "A table of PatternAttribution with four ways to get patterns, and three shifts.",
 )
 
