@@ -12,8 +12,13 @@ TASKS = {"-half": "half", "-half-top": "half-top", "-shapes": "shape", "-shapes-
 """What stands behind the name of the natural data set -> how the nets of a task are called in tables and figures."""
 
 
-def nets_by_task(nets: Sequence[TrainedNet]) -> dict[str, TrainedNet]:
+def nets_by_task(nets: Sequence[TrainedNet], alone: bool = False) -> dict[str, TrainedNet]:
     """Say which net is which, by its data set: ``natural``, and the words of `TASKS`.
+
+    Parameters
+    ----------
+    nets : in any order.
+    alone : whether the natural net may stand alone, as in a study that has pairs of pictures besides.
 
     Raises
     ------
@@ -34,7 +39,7 @@ def nets_by_task(nets: Sequence[TrainedNet]) -> dict[str, TrainedNet]:
         if word in found:
             raise StudyError(f"The nets {found[word].name} and {net.name} are of the same task; name one of them.")
         found[word] = net
-    if len(found) < 2 or ("digit" in found and "shape" not in found):
+    if (len(found) < 2 and not alone) or ("digit" in found and "shape" not in found):
         raise StudyError(
             f"models names {', '.join(net.name for net in nets)}; name the natural net and at least one of a task, and "
             "-shapes wherever there is -shapes-digit, because their images are the same."

@@ -84,7 +84,7 @@ from lib.study import Study
 from lib.task_nets import nets_by_task
 
 study = Study("05_confounded_tasks", globals())
-nets = nets_by_task(study.nets)
+nets = nets_by_task(study.nets, alone=bool(pairs))
 tuned, *stopped = study.nets_named("pairs") or [None]
 
 # %% [markdown]
@@ -133,7 +133,8 @@ study.table(
 # For each task: have the nets learned it, and do their predictions follow what counts? Maps of trained and of random
 # nets, measured against masks that are right by construction. The effect $\Lambda$. And the cascade of the first study,
 # unit by unit. All nets of an experiment explain the *same* images, each for the class that it predicts itself, as in
-# the paper. A random net is the end of a cascade: every weight drawn anew.
+# the paper. A random net is the end of a cascade: every weight drawn anew. A section whose nets are not
+# among the parameters of a run keeps its text and has no figures.
 
 # %%
 plan = {"methods": methods, "cascade_methods": cascade_methods, "few_images": few_images}
