@@ -433,7 +433,7 @@ if tuned:
         figures.pair_gallery(pictures["pairs of photographs"], PAPER, ["fine-tuned", "pretrained", "random"]),
         "pairs-maps",
         "Positive saliency of the true class; the half that decides is framed (after Y, Figs. 3, 6 and 7). Share of the "
-        f"positive mass on it: {figures.half_words(of['pairs'], PAPER)}. Fine-tuned from {weights_of(tuned)}. {licence}".strip(),
+        f"positive mass on it: {figures.half_words(of['pairs'], PAPER)}. The net: {weights_of(tuned)}. {licence}".strip(),
         "Grid of pairs and of their positive maps by Guided Backprop and the gradient, for a fine-tuned, a pretrained and "
         "a random net.",
     )
