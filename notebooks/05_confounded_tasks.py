@@ -434,21 +434,24 @@ if tuned:
         figures.pair_gallery(pictures["pairs of photographs"], PAPER, ["fine-tuned", "pretrained", "random"]),
         "pairs-maps",
         "Positive saliency of the true class; the half that decides is framed (after Y, Figs. 3, 6 and 7). Share of the "
-        f"positive mass on it: {figures.half_words(of['pairs'], PAPER)}. Fine-tuned from {weights_of(tuned)}. {licence}".strip(),
+        f"positive mass on it: {figures.half_words(of['pairs'], PAPER)}. The net: {weights_of(tuned)}. {licence}".strip(),
         "Grid of pairs and of their positive maps by Guided Backprop and the gradient, for a fine-tuned, a pretrained and "
         "a random net.",
     )
 
 # %% [markdown]
-# An untrained eye takes a map for localised once its *brightest* spots lie on one side. $H$ counts all of the positive
-# mass, and most of it is faint. Short strokes mark the thresholds of Y-16 and Y-17.
+# The eye takes a map for localised once its *brightest* spots lie on one side. $H$ counts all of the positive mass, and
+# most of it is faint. Short strokes mark the thresholds of Y-16 and Y-17. The net before fine-tuning explains the true
+# class too, so where it knows that class in a pair, it has a reason to favour its half.
 
 # %%
 if tuned:
     study.figure(
         figures.half_dots(of["pairs"], [*PAPER, *pair_methods]),
         "pairs-half",
-        f"H, the share of positive mass on the half that decides: {figures.half_words(of['pairs'], PAPER)}. Means with "
+        f"H, the share of positive mass on the half that decides: {figures.half_words(of['pairs'], PAPER)}. Before "
+        f"fine-tuning the net is right in {figures.untuned_words(of['pairs'])} of the pairs, among its outputs for the five "
+        f"classes. Maps without positive mass: {figures.undefined_words(of['pairs'], [*PAPER, *pair_methods])}. Means with "
         "95 % intervals.",
         "Dots with intervals, one row per method: share of the positive mass on the relevant half for the fine-tuned, the "
         "pretrained and the random net.",
