@@ -331,7 +331,7 @@ study.figure(
 # %%
 study.figure(
     figures.shift_table(own, costly, shifts),
-    "noise",
+    "smoothgrad",
     "SmoothGrad with noise of one strength inherits the verdict of its base method in every cell; noise that is tied to "
     f"the range of the image (last row) fakes a failure: {figures.changes_in_words(own, ['smoothgrad'], 'checker')} "
     f"with the checkerboard. Mean over {costly_images} images, 50 copies each.",
@@ -608,7 +608,7 @@ study.figure(
 
 # %%
 where = {"K-01": "networks", "K-02": "networks", "K-03": "networks", "K-40": "convolutional", "K-50": "patterns"}
-where |= {f"K-{number}": "noise" for number in (*range(18, 26), 57)} | {"K-52": "rise", "K-60": "rewired"}
+where |= {f"K-{number}": "smoothgrad" for number in (*range(18, 26), 57)} | {"K-52": "rise", "K-60": "rewired"}
 where |= {"K-53": "cat-rise", "K-54": "cat-rise", "K-55": "cat-rise", "K-56": "cat", "K-35": "patterns"}
 where |= {"K-51": "patterns", "K-59": "centred", "K-63": "centred", "K-61": "empty", "K-62": "sums"}
 where |= {"K-58": "references" if network else "references-digits"}
