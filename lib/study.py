@@ -275,7 +275,12 @@ class Study(Gathered):
         A table of verdicts, indexed by claim.
         """
         ids = [each for each, row in claims.ledger().items() if row["study"] == self.name and "parts" in row]
-        self._claims = [claims.decide(each, scores) | {"figure": elsewhere.get(each, figure)} for each in ids]
+        decided = {each: claims.decide(each, scores) for each in ids}
+        # A figure of what this run did not test may not be there.
+        self._claims = [
+            claim | {"figure": elsewhere.get(each, figure) if claim["verdict"] != claims.NOT_TESTED else None}
+            for each, claim in decided.items()
+        ]
         rows = [
             {
                 "claim": claim["id"],
