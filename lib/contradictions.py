@@ -38,27 +38,21 @@ _ANSWERS: dict[str, dict[str, str]] = {
 """Contradiction -> verdict of the claim that decides -> answer."""
 
 
-def answers(verdicts: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
+def answers(verdicts: pd.DataFrame, figures: Mapping[str, str]) -> dict[str, str]:
     """Answer the contradictions that the study of confounded tasks decides.
 
     Parameters
     ----------
-    verdicts : of `lib.study.Study.claims`: by claim, with the columns ``verdict``, ``value`` and ``interval``.
-    figures : claim -> title of the figure that decides it.
+    verdicts : of `lib.study.Study.claims`: by claim, with the column ``verdict``.
+    figures : claim -> title of the section whose figure decides it.
 
     Returns
     -------
-    One row per contradiction: the question, the answer, and what decides it.
+    Contradiction -> between whom, the question, the answer, and what decides it.
     """
-    rows = {}
+    found = {}
     for name, (papers, claim, question) in QUESTIONS.items():
-        own = verdicts.loc[claim]
         spoken = _ANSWERS[name] | {INCONCLUSIVE: _UNDECIDED, NOT_TESTED: _UNTESTED}
-        number = "" if pd.isna(own["value"]) else f": {own['decided by']}, {own['value']:.2f} {own['interval']}"
-        rows[name] = {
-            "between": papers,
-            "question": question,
-            "answer": spoken[own["verdict"]],
-            "decided by": f"{claim}, {own['verdict']}{number}. Figure: {figures[claim]}.",
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+        answer = spoken[verdicts.verdict[claim]]
+        found[name] = f"{name}, between {papers}. {question} {answer} Decided by {claim}, section “{figures[claim]}”."
+    return found

@@ -533,7 +533,9 @@ where |= {f"Y-{number}": "pairs-half" if tuned else "graph" for number in (16, 1
 where |= {"Y-15": "pairs-learning" if tuned else "accuracy"}
 where |= {"Y-13": "shape-alike", "Y-14": "shape-check", "Y-23": "half-share"}
 verdicts = study.claims(scores, figure="half-alike", elsewhere=where)
-study.table(verdicts.drop(columns="expected"), "Verdicts on this run; the box above shows every part.", digits=3)
+study.table(
+    verdicts.drop(columns=["expected", "decided by"]), "Verdicts on this run; the box above shows every part.", digits=3
+)
 
 # %% [markdown]
 # ## What the papers disagree about
@@ -543,7 +545,9 @@ study.table(verdicts.drop(columns="expected"), "Verdicts on this run; the box ab
 
 # %%
 deciding = {"Y-22": "One unit after the other", "Y-03": "Half a digit", "Y-20": "What training adds"}
-study.table(answers(verdicts, deciding), "Contradictions between the papers, answered by this run.", name="answers")
+told = ["verdict", "second reading", "value", "interval"]
+for claim, answer in zip(deciding, answers(verdicts, deciding).values(), strict=True):
+    study.table(verdicts.loc[[claim], told], answer, 3)
 
 # %% [markdown]
 # ## Deviations, easy, difficult

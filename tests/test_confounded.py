@@ -413,16 +413,15 @@ def test_the_rules_ask_for_metrics_that_are_measured():
 
 
 def test_contradictions_are_answered_by_verdicts():
-    figures = {claim: f"figure of {claim}" for _, claim, _ in QUESTIONS.values()}
-    verdicts = pd.DataFrame(
-        {"verdict": [SUPPORTED, CONTRADICTED, NOT_TESTED], "value": [0.2, 0.44, None],
-         "interval": ["[0.1, 0.3]", "[0.4, 0.5]", "–"], "decided by": ["difference", "similarity", "–"]},
-        index=["Y-22", "Y-03", "Y-20"],
-    )  # fmt: skip
-    found = answers(verdicts, figures)
-    assert list(found.index) == ["X-05", "X-06", "X-07"]
-    assert found.answer["X-05"].startswith("Because of the task") and found.answer["X-06"].startswith("No")
-    assert found.answer["X-07"] == "Not asked in this run."
-    assert found["decided by"]["X-06"] == "Y-03, contradicted: similarity, 0.44 [0.4, 0.5]. Figure: figure of Y-03."
-    undecided = answers(verdicts.assign(verdict=INCONCLUSIVE), figures).answer
-    assert undecided.str.startswith("Not decided").all()
+    sections = {claim: f"section of {claim}" for _, claim, _ in QUESTIONS.values()}
+    verdicts = pd.DataFrame({"verdict": [SUPPORTED, CONTRADICTED, NOT_TESTED]}, index=["Y-22", "Y-03", "Y-20"])
+    found = answers(verdicts, sections)
+    assert list(found) == ["X-05", "X-06", "X-07"]
+    assert [ledger()[name]["source"] for name in found] == ["Y ↔ A1", "Y ↔ A3", "Y ↔ A1/A3"]
+    assert "Because of the task" in found["X-05"] and "? No: their maps" in found["X-06"]
+    assert "Not asked in this run." in found["X-07"]
+    assert found["X-06"].endswith("Decided by Y-03, section “section of Y-03”.")
+    undecided = answers(verdicts.assign(verdict=INCONCLUSIVE), sections)
+    assert all("Not decided" in answer for answer in undecided.values())
+    for name, (_, claim, _) in QUESTIONS.items():
+        assert claim in ledger()[name]["rule"]
