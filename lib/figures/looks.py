@@ -50,6 +50,8 @@ SPOKEN = {
     "smoothgrad_absolute": "SmoothGrad, σ fixed",
     "vargrad_absolute": "VarGrad, σ fixed",
     "meaningful_perturbation": "Meaningful perturbation",
+    "smoothgrad(samples=10)": "SmoothGrad, 10 copies",
+    "integrated_gradients(steps=3)": "Integrated gradients, 3 steps",
     "ig_smoothgrad(samples=5)": "IG-SmoothGrad, 5 copies",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
     "competitive_gradient_x_input(keep=random)": "Pixels kept at random, 1 in C",

@@ -107,13 +107,14 @@ def cascade_words(nets: Sequence[str]) -> dict[str, str]:
 
 
 def upper_words(scores: pd.DataFrame, method: str, nets: Sequence[str]) -> str:
-    """Mean similarity of absolute maps over the upper half of the steps, for a caption, net by net."""
+    """Mean similarity of absolute maps over the upper half of the steps, for a caption, for nets that were measured."""
     parts = []
     for net in nets:
         own = of_net(scores, net, "original", CASCADE, "")
         own = own[(own.method == method) & (own.metric == "spearman_abs")]
         upper = own[(own.step >= 1) & (own.step <= own.step.max() // 2)]
-        parts.append(f"{_two_digits(float(upper.value.mean()))} ({NET_WORDS[net]})")
+        if len(upper):
+            parts.append(f"{_two_digits(float(upper.value.mean()))} ({NET_WORDS[net]})")
     return ", ".join(parts)
 
 
