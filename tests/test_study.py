@@ -390,11 +390,15 @@ def test_a_figure_needs_a_caption_and_an_alternative_text(monkeypatch, tmp_path,
 def test_claims_of_a_run_are_decided_and_shown_with_their_figures(tmp_path):
     made = make_study(tmp_path)
     scores = made.scores(randomization_scores, TINY["methods"], **SETTINGS)
-    table = made.claims(scores, figure="curves", elsewhere={"A-01": "accuracies"})
+    table = made.claims(scores, figure="curves", elsewhere={"A-10": "others", "A-01": "accuracies"})
     ruled = [each for each, row in ledger().items() if row["study"] == "01_model_randomization" and "parts" in row]
     assert table.index.tolist() == ruled and "A-10" in ruled and "A-77" not in ruled
     assert table.loc["A-13", "verdict"] == "not tested" and table.loc["A-13", "interval"] == "–"
     made.save()
     claims = {claim["id"]: claim for claim in json.loads((tmp_path / "results.json").read_text())["claims"]}
-    assert claims["A-10"]["figure"] == "curves" and claims["A-01"]["figure"] == "accuracies"
+    assert claims["A-10"]["figure"] == "others"
+    tested = set(table.index[table.verdict != "not tested"]) - {"A-10"}
+    assert tested and {claims[each]["figure"] for each in tested} == {"curves"}
+    # The figure of what was not tested may not be there.
+    assert table.loc["A-01", "verdict"] == "not tested" and claims["A-01"]["figure"] is None
     assert claims["A-10"]["verdict"] == table.loc["A-10", "verdict"]
