@@ -116,7 +116,9 @@ def fingerprint(start: str) -> str:
         return start
     path = Path(start).expanduser()
     if not path.is_file():
-        raise StudyError(f"There is no file of weights {path}; name one, or {' or '.join(weights.SOURCES)}.")
+        raise StudyError(
+            f"The weights {path} cannot be read; name a file that is there, or {' or '.join(weights.SOURCES)}."
+        )
     return sha256(path.read_bytes())
 
 

@@ -22,7 +22,7 @@ from lib.errors import StudyError
 SCALARS: dict[str, type] = {"int": int, "float": float, "str": str, "bool": bool}
 KINDS = (*SCALARS, "list[str]", "list[int]", "list[float]")
 """The annotations a parameter may have."""
-NET_LISTS = ("models", "permuted", "again", "pairs")
+NET_LISTS = ("models", "permuted", "again", "pair_models")
 """Parameters that name trained nets: those studied; in the same order, the nets that each is compared with; and nets
 of pairs of pictures, with methods of their own."""
 

@@ -55,7 +55,7 @@ methods: list[str] = [
 ]
 cascade_methods: list[str] = ["guided_backprop", "gradient", "gradcam", "guided_gradcam"]  # in the cascade
 # a ResNet-18 fine-tuned on pairs of pictures, and perhaps the same net stopped early; empty: no pairs
-pairs: list[str] = ["resnet18-mnist-5k-pairs"]
+pair_models: list[str] = ["resnet18-mnist-5k-pairs"]
 # localised on few pairs, beside the paper's two methods
 pair_methods: list[str] = [
     "smoothgrad(samples=10)",
@@ -84,8 +84,8 @@ from lib.study import Study
 from lib.task_nets import nets_by_task
 
 study = Study("05_confounded_tasks", globals())
-nets = nets_by_task(study.nets, alone=bool(pairs))
-tuned, *stopped = study.nets_named("pairs") or [None]
+nets = nets_by_task(study.nets, alone=bool(pair_models))
+tuned, *stopped = study.nets_named("pair_models") or [None]
 
 # %% [markdown]
 # ## A back door, and how to close it

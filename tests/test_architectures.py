@@ -67,6 +67,8 @@ CASES = {
         Case("integrated_gradients(steps=2)"),
         Case("smoothgrad(samples=2)"),
         Case("vargrad(samples=2)"),
+        Case("smoothgrad_absolute(samples=2)"),
+        Case("vargrad_absolute(samples=2)"),
         Case("ig_smoothgrad(samples=2,steps=2)"),
         Case("guided_backprop"),
         Case("deconvnet"),
