@@ -24,6 +24,7 @@ from lib.workspace import Noise, Workspace, working_copy
 SIDES = {
     "cnn": 28,
     "mlp": 28,
+    "k_mlp": 28,
     "inception_v3": 80,
     "resnet18": 64,
     "vgg16": 32,
@@ -39,7 +40,7 @@ BATCH_NORM = MappingProxyType(
         "efficientnet_lite0": "'_bn0' (BatchNorm2d)",
     }
 )
-NO_CONVOLUTION = MappingProxyType({"mlp": "this model names none"})
+NO_CONVOLUTION = MappingProxyType({"mlp": "this model names none", "k_mlp": "this model names none"})
 NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
