@@ -10,6 +10,8 @@ from torch import nn
 from lib import artefacts, encoded, finetuning, image_models, weights
 from lib.training import TrainedNet, named_net, recipe_files
 
+_BEFORE = " before fine-tuning"
+
 
 @dataclass(frozen=True)
 class Origin(TrainedNet):
@@ -35,4 +37,10 @@ class Origin(TrainedNet):
 def origin_of(net: TrainedNet) -> TrainedNet:
     """The net that a fine-tuned one started from: another net of a recipe, or published weights."""
     start = net.recipe.weights
-    return named_net(start) if start in recipe_files() else Origin(f"{net.name} before fine-tuning", net.recipe)
+    return named_net(start) if start in recipe_files() else Origin(f"{net.name}{_BEFORE}", net.recipe)
+
+
+def net_called(name: str) -> TrainedNet:
+    """The net of a name as results write it: that of a recipe, or what a fine-tuned net started from."""
+    fine_tuned = name.removesuffix(_BEFORE)
+    return named_net(name) if fine_tuned == name else origin_of(named_net(fine_tuned))

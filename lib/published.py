@@ -8,8 +8,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lib import artefacts, sources, training
+from lib import artefacts, sources
 from lib.errors import StudyError
+from lib.origins import net_called
 from lib.parameters import check_parameters, named_models, read_parameters, read_params_file
 
 FILES = {"scores": "scores.csv.xz", "maps": "maps.npz", "manifest": "manifest.csv"}
@@ -52,7 +53,7 @@ def fits(folder: Path, root: Path) -> bool:
 
 def _key_now(made: dict[str, Any]) -> str:
     """The key that the same description has today."""
-    nets = [[name, training.read_recipe(name).key] for name, _ in made["config"]["nets"]]
+    nets = [[name, net_called(name).key] for name, _ in made["config"]["nets"]]
     return artefacts.key_of(made["config"] | {"nets": nets}, [sources.named(each) for each in made["code"]])
 
 

@@ -21,7 +21,7 @@ from lib.errors import StudyError
 from lib.finetuning import OWN, finetune
 from lib.image_models import Architecture
 from lib.initialisers import constant, uniform_law
-from lib.origins import origin_of
+from lib.origins import net_called, origin_of
 from lib.training import Recipe, TrainedNet, recipe_from
 from lib.units import units_of
 
@@ -251,6 +251,8 @@ def test_a_net_starts_from_another_named_net(named):
 
 def test_the_origin_of_published_weights_has_their_outputs(named, file):
     found = origin_of(training.named_net("of-file"))
+    # Results name it so, and find its key again.
+    assert net_called(found.name) == found and net_called("of-file").key == training.named_net("of-file").key
     assert isinstance(found, TrainedNet) and found.name == "of-file before fine-tuning"
     assert torch.equal(found.model.net.fc.weight, torch.load(file)["fc.weight"])
     assert found.model.label == "Stand-in (weights.pth)"
