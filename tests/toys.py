@@ -289,8 +289,8 @@ CASES = (
         lambda m, x, c, noise: torch.stack([plain_gradient(m, x + 0.3 * each, c) for each in noise(3).to(x)]).mean(0),
     ),
     Case(
-        "vargrad_absolute(samples=3,noise_level=0.3)",
-        lambda m, x, c, noise: variance(torch.stack([plain_gradient(m, x + 0.3 * each, c) for each in noise(3).to(x)])),
+        "vargrad_absolute(samples=4,noise_level=0.3)",
+        lambda m, x, c, noise: variance(torch.stack([plain_gradient(m, x + 0.3 * each, c) for each in noise(4).to(x)])),
     ),
     Case("vargrad(samples=5)", lambda m, x, c, noise: plain_vargrad(m, x, c, noise(5))),
     Case(
