@@ -82,6 +82,36 @@ def pair_calls(
     ]
 
 
+def nets_of_pairs(nets: Sequence[TrainedNet]) -> tuple[TrainedNet | None, list[TrainedNet], list[TrainedNet]]:
+    """Which of some fine-tuned nets is which: the one that is studied, the same stopped early, others beside it.
+
+    Parameters
+    ----------
+    nets : the first is studied; at most one more of its architecture, which was stopped early, and at most one of any
+        other architecture.
+
+    Returns
+    -------
+    The net that is studied, None without any; no or one net stopped early; those of other architectures.
+
+    Raises
+    ------
+    StudyError
+        If there are too many of an architecture.
+    """
+    if not nets:
+        return None, [], []
+    first, *rest = nets
+    stopped = [net for net in rest if net.recipe.model == first.recipe.model]
+    others = [net for net in rest if net not in stopped]
+    if len(stopped) > 1 or len({net.recipe.model for net in others}) < len(others):
+        raise StudyError(
+            f"pair_models names {', '.join(net.name for net in nets)}; name one net, at most one more of the same "
+            "model that was stopped early, and at most one of each other model."
+        )
+    return first, stopped, others
+
+
 def weights_of(net: TrainedNet) -> str:
     """Whose weights a fine-tuned net started from, in words for captions."""
     return str(finetuning.blank(net.recipe).label)

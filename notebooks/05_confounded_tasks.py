@@ -54,7 +54,7 @@ methods: list[str] = [
     "edge",
 ]
 cascade_methods: list[str] = ["guided_backprop", "gradient", "gradcam", "guided_gradcam"]  # in the cascade
-# a ResNet-18 fine-tuned on pairs of pictures, and perhaps the same net stopped early; empty: no pairs
+# a net fine-tuned on pairs of pictures; perhaps the same stopped early, and nets of other models; empty: no pairs
 pair_models: list[str] = ["resnet18-mnist-5k-pairs"]
 # localised on few pairs, beside the paper's two methods
 pair_methods: list[str] = [
@@ -79,13 +79,13 @@ out: str = ""  # where results go; empty: reports/scratch/05_confounded_tasks
 from lib import figures
 from lib.confounded_calls import PAPER, accuracy_calls, half_calls, picture_calls, posterior_table, shape_calls
 from lib.contradictions import answers
-from lib.pair_calls import pair_calls, pair_picture_calls, weights_of
+from lib.pair_calls import nets_of_pairs, pair_calls, pair_picture_calls, weights_of
 from lib.study import Study
 from lib.task_nets import nets_by_task
 
 study = Study("05_confounded_tasks", globals())
 nets = nets_by_task(study.nets, alone=bool(pair_models))
-tuned, *stopped = study.nets_named("pair_models") or [None]
+tuned, stopped, others = nets_of_pairs(study.nets_named("pair_models"))
 
 # %% [markdown]
 # ## A back door, and how to close it
@@ -143,15 +143,18 @@ calls = accuracy_calls(study) + half_calls(study, nets, **plan) + shape_calls(st
 shown = picture_calls(study, nets, draws, init[0])
 if tuned:
     sizes = {"n_pairs": n_pairs, "few_pairs": few_pairs, "draws": draws}
-    calls += pair_calls(study, tuned, *stopped, methods=PAPER, few_methods=pair_methods, **sizes)
+    for same in ([tuned, *stopped], *([other] for other in others)):
+        calls += pair_calls(study, *same, methods=PAPER, few_methods=pair_methods, **sizes)
     shown |= pair_picture_calls(study, {"photographs": tuned}, PAPER)
 scores, pictures = study.gather(calls), study.pictures(shown)
 
 # %%
 of = {word: net.of(scores) for word, net in nets.items()}
 of |= {"pairs": tuned.of(scores)} if tuned else {}
+beside = {other.recipe.model: other.of(scores) for other in others}
+named = {figures.NET_WORDS[word]: own for word, own in of.items()}
 study.table(
-    figures.accuracy_table({figures.NET_WORDS[word]: own for word, own in of.items()}),
+    figures.accuracy_table(named | {f"net of pairs, {model}": own for model, own in beside.items()}),
     "Accuracy on all test images of each net's own task, with 95 % intervals. Y print 0.99 for both tasks with shapes and "
     "about 0.77 for pairs, and call the half-digit task learned perfectly.",
     4,
@@ -421,11 +424,11 @@ if tuned:
         "pairs-check",
     )
     study.figure(
-        figures.learning_curves({tuned.name: of["pairs"]}),
+        figures.learning_curves({tuned.recipe.model: of["pairs"], **beside}),
         "pairs-learning",
-        f"The published accuracy of {figures.PUBLISHED_ACCURACY} (dashed) is reached {figures.passed_at(of['pairs'])}. "
-        "Accuracy on the test pairs while the net is fine-tuned.",
-        "Curve of the test accuracy against the iteration of fine-tuning.",
+        f"The published accuracy of {figures.PUBLISHED_ACCURACY} (dashed) is reached {figures.passed_at(of['pairs'])} by "
+        f"{tuned.name}. Accuracy on the test pairs while nets are fine-tuned.",
+        "Curves of the test accuracy against the iteration of fine-tuning, one panel per net.",
     )
 
 # %%
@@ -455,6 +458,21 @@ if tuned:
         "95 % intervals.",
         "Dots with intervals, one row per method: share of the positive mass on the relevant half for the fine-tuned, the "
         "pretrained and the random net.",
+    )
+
+# %% [markdown]
+# Does it depend on the architecture? The same pairs, methods and random nets again, for every other net of this run.
+
+# %%
+for other in others:
+    own = beside[other.recipe.model]
+    study.figure(
+        figures.half_dots(own, [*PAPER, *pair_methods]),
+        f"pairs-half-{other.recipe.model}",
+        f"{other.recipe.model}, {weights_of(other)}. H: {figures.half_words(own, PAPER)}. Right before fine-tuning: "
+        f"{figures.untuned_words(own)}. Maps without positive mass: "
+        f"{figures.undefined_words(own, [*PAPER, *pair_methods])}. Means with 95 % intervals.",
+        f"Dots with intervals, one row per method: share of the positive mass on the relevant half for {other.recipe.model}.",
     )
 
 # %% [markdown]

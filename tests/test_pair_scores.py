@@ -380,3 +380,19 @@ def test_calls_name_the_nets_and_the_truth(monkeypatch):
         given = {"methods": ["gradient"], "few_methods": [], "n_pairs": 5, "few_pairs": 5, "draws": 1} | more
         with pytest.raises(StudyError, match=message):
             pair_calls.pair_calls(Stub(), wrong, **given)
+
+
+def test_nets_of_pairs_are_told_apart_by_their_architecture():
+    from lib.pair_calls import nets_of_pairs
+    from lib.training import Recipe, TrainedNet
+
+    def net(name, model):
+        return TrainedNet(name, Recipe(model, "tiny-imagenet-pairs", 0, 1, 8, 0.01, 0.0, weights="own"))
+
+    first, early, other = net("a", "resnet18"), net("b", "resnet18"), net("c", "efficientnet_lite0")
+    assert nets_of_pairs([first, other, early]) == (first, [early], [other])
+    assert nets_of_pairs([other]) == (other, [], [])
+    assert nets_of_pairs([]) == (None, [], [])
+    for wrong in ([first, early, net("d", "resnet18")], [first, other, net("d", "efficientnet_lite0")]):
+        with pytest.raises(StudyError, match="pair_models names a, "):
+            nets_of_pairs(wrong)
