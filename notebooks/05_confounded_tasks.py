@@ -469,7 +469,7 @@ for other in others:
     study.figure(
         figures.half_dots(own, [*PAPER, *pair_methods]),
         f"pairs-half-{other.recipe.model}",
-        f"{other.recipe.model}, {weights_of(other)}. H: {figures.half_words(own, PAPER)}. Right before fine-tuning: "
+        f"{weights_of(other)}. H: {figures.half_words(own, PAPER)}. Right before fine-tuning: "
         f"{figures.untuned_words(own)}. Maps without positive mass: "
         f"{figures.undefined_words(own, [*PAPER, *pair_methods])}. Means with 95 % intervals.",
         f"Dots with intervals, one row per method: share of the positive mass on the relevant half for {other.recipe.model}.",
