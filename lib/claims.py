@@ -30,8 +30,10 @@ of two, over images and draws, and compares its 95 % interval with a threshold:
 
 Some parts ask for another number than a mean, or for verdicts:
 
-``kendall``
-    Kendall's τ over methods with the same question, some fields replaced.
+``kendall``, ``spearman``
+    Kendall's τ, or Spearman's ρ, over methods with the same question, some fields replaced.
+``leading``
+    other methods: the share of steps at which the least mean of ``methods`` is above the largest of theirs.
 ``beyond_draws``
     True for the largest difference (``minus``) in size over methods and steps, less the largest between the even and
     the odd draws of what is subtracted.

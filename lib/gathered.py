@@ -65,10 +65,12 @@ class Gathered(Stored):
         """
 
         def make(folder: Path) -> None:
-            tables = [self._made_by(call).assign(**call.labels) for call in calls]
+            tables = [self._named(call) for call in calls]
             artefacts.write_atomically(folder / "scores.csv.xz", pack_scores(pd.concat(tables, ignore_index=True)))
 
-        self._scores = read_scores(self._of_calls("scores", dict(enumerate(calls)), make) / "scores.csv.xz")
+        with data_folder(self.params.get("data_dir", "")):
+            folder = self._of_calls("scores", dict(enumerate(calls)), make)
+        self._scores = read_scores(folder / "scores.csv.xz")
         return self._scores
 
     def pictures(self, calls: Mapping[str, Call]) -> dict[str, dict[str, np.ndarray]]:
@@ -84,10 +86,17 @@ class Gathered(Stored):
             flat = {f"{name}/{each}": value.numpy() for name, found in made.items() for each, value in found.items()}
             artefacts.write_atomically(folder / "maps.npz", self._pack(flat))
 
-        with np.load(self._of_calls("maps", calls, make) / "maps.npz") as stored:
+        with data_folder(self.params.get("data_dir", "")):
+            folder = self._of_calls("maps", calls, make)
+        with np.load(folder / "maps.npz") as stored:
             flat = {name: stored[name].astype(np.float32) for name in stored.files}
         parts = [(*name.split("/", 1), value) for name, value in flat.items()]
         return {name: {each: value for group, each, value in parts if group == name} for name in calls}
+
+    def _named(self, call: Call) -> pd.DataFrame:
+        """The table that a call gives, with the columns that say whose numbers these are, unless it has them."""
+        table = self._made_by(call)
+        return table.assign(**{name: value for name, value in call.labels.items() if name not in table})
 
     def _made_by(self, call: Call) -> Any:
         """What a call gives."""

@@ -14,7 +14,7 @@ from lib.attributions import CONTROLS
 from lib.statistics import cells
 from lib.thresholds import Rule
 
-TWINS = ("minus", "plus", "kendall")
+TWINS = ("minus", "plus", "kendall", "spearman")
 """The words under which a rule asks its question a second time, with some fields replaced."""
 
 NO_DRAW = -1
@@ -81,9 +81,7 @@ class Net:
             if table is not None and word in rule:
                 twin = rule[word]
                 other = self.table(rule | twin, twin.get("methods", [method])[0], twin.get("at", at))
-                if other is not None and list(other.columns) == [NO_DRAW]:
-                    # A number about the intact model stands beside every draw.
-                    other = pd.DataFrame({draw: other[NO_DRAW] for draw in table.columns})
+                other = None if other is None else _beside(other, table.columns)
                 # pandas pairs by image and draw, so the difference is taken within each cell.
                 table = None if other is None else table + sign * twin.get("times", 1.0) * other
         return table
@@ -142,7 +140,13 @@ def stacked(tables: Sequence[pd.DataFrame | None]) -> np.ndarray | None:
     images, draws = found[0].index, found[0].columns
     for table in found[1:]:
         images, draws = images.union(table.index), draws.union(table.columns)
-    return np.stack([table.reindex(index=images, columns=draws).to_numpy() for table in found])
+    draws = draws.drop(NO_DRAW) if NO_DRAW in draws and len(draws) > 1 else draws
+    return np.stack([_beside(table, draws).reindex(index=images, columns=draws).to_numpy() for table in found])
+
+
+def _beside(table: pd.DataFrame, draws: pd.Index) -> pd.DataFrame:
+    """A table of images x draws; a number about the intact model stands beside every draw."""
+    return pd.DataFrame({draw: table[NO_DRAW] for draw in draws}) if list(table.columns) == [NO_DRAW] else table
 
 
 def each_of(at: Any, last: int) -> list[Any]:

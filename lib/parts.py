@@ -11,7 +11,7 @@ import numpy as np
 
 from lib.compute import seed_of
 from lib.measures import Net, each_of, intervention_of, questions_of, stacked
-from lib.statistics import Estimate, crossed_bootstrap, crossed_mean, kendall, unpaired_difference
+from lib.statistics import Estimate, crossed_bootstrap, crossed_mean, kendall, spearman, unpaired_difference
 from lib.thresholds import (
     CONTRADICTED,
     INCONCLUSIVE,
@@ -24,6 +24,9 @@ from lib.thresholds import (
     moved,
     threshold_text,
 )
+
+AGREEMENTS = {"kendall": kendall, "spearman": spearman}
+"""The words under which a rule asks how alike two questions rank the methods."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,10 @@ def measure(rule: Rule, nets: Sequence[Net]) -> Iterator[Part]:
             yield from _over_dataset(net, rule, nets)
         elif "at" in rule and not net.last(intervention_of(rule)):
             yield unmeasured(rule, net, threshold_text(rule))
-        elif "kendall" in rule:
+        elif AGREEMENTS.keys() & rule.keys():
             yield _rank_agreement(net, rule)
+        elif "leading" in rule:
+            yield _lead(net, rule)
         elif "beyond_draws" in rule:
             yield _excess(net, rule)
         else:
@@ -150,7 +155,8 @@ def _over_dataset(net: Net, rule: Rule, nets: Sequence[Net]) -> Iterator[Part]:
 
 
 def _rank_agreement(net: Net, rule: Rule) -> Part:
-    """Kendall's τ over methods between the means of the rule's question and of its twin's."""
+    """How alike methods are ranked by the means of the rule's question and by those of its twin's."""
+    agreement = next(AGREEMENTS[word] for word in AGREEMENTS if word in rule)
     methods = net.methods(rule)
     count = len(methods)
     questions = [(question, method) for question in questions_of(rule) for method in methods]
@@ -158,8 +164,25 @@ def _rank_agreement(net: Net, rule: Rule) -> Part:
     if tables is None or count < 2:
         return unmeasured(rule, net, threshold_text(rule))
     seed = seed_of("crossed bootstrap", net.name)
-    estimate = crossed_bootstrap(tables, lambda means: kendall(means[:, :count], means[:, count:]), seed)
+    estimate = crossed_bootstrap(tables, lambda means: agreement(means[:, :count], means[:, count:]), seed)
     return _part(net, rule, estimate, f"{count} methods")
+
+
+def _lead(net: Net, rule: Rule) -> Part:
+    """The share of steps at which the least mean of the rule's methods is above the largest of those it leads."""
+    steps = range(1, net.last(intervention_of(rule)) + 1)
+    first, others = rule["methods"], rule["leading"]
+    tables = stacked([net.table(rule, method, step) for method in (*first, *others) for step in steps])
+    if tables is None:
+        return unmeasured(rule, net, threshold_text(rule))
+
+    def share(means: np.ndarray) -> np.ndarray:
+        curves = means.reshape(len(means), -1, len(steps))
+        ahead = curves[:, : len(first)].min(1) > curves[:, len(first) :].max(1)
+        return ahead.mean(1)
+
+    estimate = crossed_bootstrap(tables, share, seed_of("crossed bootstrap", net.name))
+    return _part(net, rule, estimate, f"{len(steps)} steps")
 
 
 def _excess(net: Net, rule: Rule) -> Part:

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lib import attributions, compute, photographs
 from lib.attributions.base import explain
@@ -31,7 +32,7 @@ from lib.workspace import chunks, working_copy
 PREFIX = "photographs: "
 """Stands before the interventions of `lib.randomization`, e.g. ``photographs: cascade``."""
 
-RECOGNITION = "photographs: recognition"
+RECOGNITION = f"{PREFIX}recognition"
 """The intervention of `recognition_scores`."""
 
 METRICS = ("spearman_abs", "spearman", "ssim", "hog")
@@ -42,12 +43,15 @@ NULLS = ("null_other_image", "null_shuffle")
 NOISE = "noise_x_input"
 """How the table names the product of the image with white noise."""
 
+SMALL = 64
+"""Height and width of the maps in galleries."""
+
 _EVERY_PIXEL = float("inf")
 """No pixel of a photograph is empty."""
 
 
 def cascade_scores(
-    *, network: str, weights_of: str, dataset: str, n_images: int, image_range: Sequence[int], methods: Sequence[str],
+    *, network: str, weights_of: str, dataset: str, count: int, image_range: Sequence[int], methods: Sequence[str],
     costly: Sequence[str], sweep_methods: Sequence[str], orders: Sequence[str], init: Sequence[str],
     bn: Sequence[str], draws: int, seed: int = 0, **others: Any,
 ) -> pd.DataFrame:  # fmt: skip
@@ -56,7 +60,7 @@ def cascade_scores(
     Parameters
     ----------
     network, weights_of, dataset : see `lib.photograph_subjects.subject`.
-    n_images, image_range : which photographs, see `lib.photographs.spread`.
+    count, image_range : which photographs, see `lib.photographs.spread`.
     methods, costly, sweep_methods, orders, init, bn, draws, seed : see `lib.randomization.randomization_scores`.
     others : what tells the files that were read, for the key of the result; not used here.
 
@@ -64,7 +68,7 @@ def cascade_scores(
     -------
     Its table, with `PREFIX` before every intervention, and the columns model, dataset and seed.
     """
-    given = subject(network, weights_of, dataset, photographs.spread(dataset, n_images, image_range))
+    given = subject(network, weights_of, dataset, photographs.spread(dataset, count, image_range))
     table = randomization_scores(
         given.model,
         given.images,
@@ -88,21 +92,40 @@ def cascade_scores(
 
 def cascade_pictures(
     *, network: str, weights_of: str, dataset: str, files: Sequence[str], methods: Sequence[str], init: str, bn: str,
-    seed: int = 0, **others: Any,
+    signed: Sequence[str], seed: int = 0, **others: Any,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """Photographs by name and their maps at every step of the cascade, for galleries.
+    """Photographs by name and their maps at every step of the cascade, small enough for galleries.
+
+    Parameters
+    ----------
+    files : names of the photographs.
+    signed : those of the methods whose signs are shown too.
+    The others are those of `cascade_scores`.
 
     Returns
     -------
-    ``image`` : (N, 3 * H, W), the channels one below the other, in [0, 1]. And for each method (1 + units, N, H, W),
-    signed, channels summed, the intact network first.
+    ``image`` : (N, 3 * H, W), the channels one below the other, in [0, 1]. ``abs:gradient`` and so on, for each
+    method: (1 + units, N, `SMALL`, `SMALL`), mean sizes within small squares, the intact network first;
+    ``signed:gradient``, the same with signs.
     """
     given = subject(network, weights_of, dataset, photographs.named(dataset, files))
     maps = randomization_maps(
         given.model, given.images, given.targets, methods, init=init, bn=bn, references=given.references, seed=seed,
         image_ids=given.image_ids,
     )  # fmt: skip
-    return {"image": shown(given).flatten(1, 2)} | {name: stages[0] for name, stages in maps.items()}
+    found = {"image": shown(given).flatten(1, 2)}
+    for name, (stages,) in maps.items():
+        found[f"abs:{name}"] = thumbnails(stages.abs())
+        if name in signed:
+            found[f"signed:{name}"] = thumbnails(stages)
+    return found
+
+
+def thumbnails(maps: Tensor) -> Tensor:
+    """Means within squares, and in steps of a hundredth of the largest, which a file packs well: (…, H, W)."""
+    small = functional.adaptive_avg_pool2d(maps.double().flatten(0, -3), SMALL).unflatten(0, maps.shape[:-2])
+    largest = small.abs().amax((-2, -1), keepdim=True)
+    return (small / largest.masked_fill(largest == 0, 1.0) * 100.0).round() / 100.0
 
 
 def shown(given: Subject) -> Tensor:
@@ -112,7 +135,7 @@ def shown(given: Subject) -> Tensor:
 
 
 def recognition_scores(
-    *, network: str, weights_of: str, dataset: str, n_images: int, image_range: Sequence[int], products: Sequence[str],
+    *, network: str, weights_of: str, dataset: str, count: int, image_range: Sequence[int], products: Sequence[str],
     init: str, bn: str, draws: int, seed: int = 0, **others: Any,
 ) -> pd.DataFrame:  # fmt: skip
     r"""How much of the image is seen in products with the input while the upper half of a network is destroyed.
@@ -130,7 +153,7 @@ def recognition_scores(
     that share of a network with fewer or more. The method `NOISE` is the product of x with white noise, which knows
     nothing: what it reaches is owed to the product.
     """
-    given = subject(network, weights_of, dataset, photographs.spread(dataset, n_images, image_range))
+    given = subject(network, weights_of, dataset, photographs.spread(dataset, count, image_range))
     units = units_of(given.model, given.images[:1])
     chosen = attributions.methods(products)
     working = working_copy(given.model)

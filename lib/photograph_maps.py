@@ -19,12 +19,12 @@ from lib.edges import edges_only, luminance, magnitude
 from lib.explained import maps_of
 from lib.masks import mask
 from lib.nulls import corrected, other_images, shuffled
-from lib.photograph_cascades import shown
+from lib.photograph_cascades import PREFIX, shown
 from lib.photograph_subjects import subject
 from lib.similarity import NORMALISATIONS, PreparedMaps, absolute, compare
 from lib.workspace import chunks
 
-EDGES, EDGES_ALONE, MASKS = "photographs: edges", "photographs: edges alone", "photographs: random mask"
+EDGES, EDGES_ALONE, MASKS = f"{PREFIX}edge_detector", f"{PREFIX}mask_input", f"{PREFIX}random_mask"
 """The interventions of `edge_scores` and `mask_scores`."""
 
 MASK_LAW = "gaussian(1)"
@@ -32,7 +32,7 @@ MASK_LAW = "gaussian(1)"
 
 
 def edge_scores(
-    *, network: str, weights_of: str, dataset: str, n_images: int, image_range: Sequence[int], methods: Sequence[str],
+    *, network: str, weights_of: str, dataset: str, count: int, image_range: Sequence[int], methods: Sequence[str],
     seed: int = 0, **others: Any,
 ) -> pd.DataFrame:  # fmt: skip
     r"""Compare maps with the edges of the image, and with the maps of the edges alone.
@@ -49,7 +49,7 @@ def edge_scores(
     x (``original``) and of another image (``null_other_image``), both for the class of x, with ``ssim_corrected`` in
     the same sense; and the ``confidence`` of the network in that class, for x at step 0 and for x' at step 1.
     """
-    given = subject(network, weights_of, dataset, photographs.spread(dataset, n_images, image_range))
+    given = subject(network, weights_of, dataset, photographs.spread(dataset, count, image_range))
     chosen = attributions.methods(methods)
     tables = []
     for part in chunks(given.images):
@@ -104,7 +104,7 @@ def edge_pictures(
 
 
 def mask_scores(
-    *, network: str, weights_of: str, dataset: str, n_images: int, image_range: Sequence[int], methods: Sequence[str],
+    *, network: str, weights_of: str, dataset: str, count: int, image_range: Sequence[int], methods: Sequence[str],
     mask_draws: int, seed: int = 0, **others: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """Compare maps with masks of independent Gaussian pixels, which explain nothing.
@@ -120,7 +120,7 @@ def mask_scores(
     ``against`` `MASK_LAW`: ``spearman``, ``spearman_abs``, ``hog``, ``ssim``, and SSIM with both divided by another
     number than their largest, ``ssim(normalisation=…)``.
     """
-    given = subject(network, weights_of, dataset, photographs.spread(dataset, n_images, image_range))
+    given = subject(network, weights_of, dataset, photographs.spread(dataset, count, image_range))
     maps = maps_of(given.model, given.examples, attributions.methods(methods), seed)
     table = Table(given.image_ids)
     for draw in range(mask_draws):

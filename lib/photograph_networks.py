@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from lib import compute, image_models, photographs
+from lib.photograph_cascades import PREFIX
 from lib.photograph_subjects import subject
 from lib.scores import COLUMNS
 from lib.units import unit_tensors, units_of
 from lib.workspace import chunks, working_copy
 
-ACCURACY, BLOCKS = "photographs: accuracy", "photographs: blocks"
+ACCURACY, BLOCKS = f"{PREFIX}accuracy", f"{PREFIX}blocks"
 """The interventions of `accuracy_scores` and `block_scores`."""
 
 

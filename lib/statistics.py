@@ -199,6 +199,15 @@ def kendall(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return (a * b).sum(-1) / np.sqrt((a != 0).sum(-1) * (b != 0).sum(-1))
 
 
+def spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    r"""Spearman's :math:`\rho` between rows of two arrays (…, M): (…); NaN where a row is constant or has a NaN."""
+    gone = np.isnan(first).any(-1) | np.isnan(second).any(-1)
+    a, b = (stats.rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in (first, second))
+    with np.errstate(invalid="ignore"):
+        found = (a * b).sum(-1) / np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    return np.where(gone, np.nan, found)
+
+
 def cells(scores: pd.DataFrame) -> pd.DataFrame:
     """Arrange the scores of one question as images x draws; several steps of a cell are averaged.
 

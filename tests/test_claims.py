@@ -15,8 +15,9 @@ import yaml
 from made_up import around, cascade_of, decided, rows_of, scores
 from scipy import stats
 
-from lib import attributions, claims, data, models, similarity
+from lib import attributions, claims, data, image_models, models, similarity
 from lib.claims import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED, decide, ledger
+from lib.photograph_cascades import PREFIX
 from lib.report.prose import Prose
 
 STUDIES = {
@@ -27,6 +28,7 @@ STUDIES = {
     "05_confounded_tasks",
     "06_constant_shift",
     "07_metric_calibration",
+    "08_imagenet_cascades",
     "",
 }
 ROWS = yaml.safe_load(Path(claims.__file__).with_name("claims.yml").read_text(encoding="utf-8"))
@@ -37,14 +39,14 @@ OTHERS = [
     for row in ROWS
     for entry in row.get("parts", [])
     for part in entry.get("one_of", [entry])
-    if row["study"] != RANDOMIZATION
+    if row["study"] != RANDOMIZATION or part.get("intervention", "").startswith(PREFIX)
 ]
 VERDICTS = [(name, part) for name, part in ENTRIES if "unchanged" in part or "consistent" in part]
 PARTS = [
     (name, part)
     for name, entry in ENTRIES
     for part in entry.get("one_of", [entry])
-    if "unchanged" not in part and "consistent" not in part
+    if "unchanged" not in part and "consistent" not in part and (name, part) not in OTHERS
 ]
 CASCADE = [(name, part) for name, part in PARTS if ledger()[name]["study"] in ("01_model_randomization", "")]
 """Parts about what `lib.randomization` writes; those of another study are tested where its scores are made."""
@@ -140,17 +142,20 @@ def test_a_part_is_well_formed(name, part):
 @pytest.mark.parametrize(("name", "part"), OTHERS, ids=[f"{name}-{part['label']}" for name, part in OTHERS])
 def test_a_part_of_another_study_says_what_it_asks(name, part):
     fields = {"label", "methods", "metric", "against", "intervention", "models", "datasets", "seeds", "at", "second"}
-    words = {"minus", "plus", "constant_as", "some_method", "over_dataset", "alternative"}
+    words = {"minus", "plus", "constant_as", "some_method", "over_dataset", "alternative", "spearman", "leading"}
     assert part.keys() <= fields | words | COMPARISONS, name
     assert len(part.keys() & COMPARISONS) == 1
     # The cascade is what is meant where a rule does not say; its rows belong to the first study.
     assert part["intervention"] not in INTERVENTIONS
-    assert set(part.get("methods", [])).isdisjoint({*attributions.CONTROLS, "all"}), "controls never count as methods"
+    methods = part.get("methods", [])
+    assert methods == "all" or "spearman" not in part
+    assert set(methods if methods != "all" else []).isdisjoint(attributions.CONTROLS), "controls never count as methods"
     assert "over_dataset" not in part or isinstance(part["at"], int)
+    assert "leading" not in part or set(part["leading"]).isdisjoint(part["methods"])
 
 
 def check_nets(part):
-    assert set(part.get("models", [])) <= models.ARCHITECTURES.keys()
+    assert set(part.get("models", [])) <= models.ARCHITECTURES.keys() | image_models.ARCHITECTURES.keys()
     assert all(isinstance(seed, int) for seed in part.get("seeds", []))
     for dataset in part.get("datasets", []):
         data.check(dataset)

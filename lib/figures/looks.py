@@ -51,6 +51,11 @@ SPOKEN = {
     "vargrad_absolute": "VarGrad, σ fixed",
     "meaningful_perturbation": "Meaningful perturbation",
     "smoothgrad(samples=10)": "SmoothGrad, 10 copies",
+    "smoothgrad(samples=15)": "SmoothGrad, 15 copies",
+    "vargrad(samples=15)": "VarGrad, 15 copies",
+    "integrated_gradients(steps=15)": "Integrated gradients, 15 steps",
+    "ig_smoothgrad(samples=5,steps=5)": "IG-SmoothGrad, 5 x 5",
+    "noise_x_input": "Noise ⊙ input",
     "integrated_gradients(steps=3)": "Integrated gradients, 3 steps",
     "ig_smoothgrad(samples=5)": "IG-SmoothGrad, 5 copies",
     "competitive_gradient_x_input": "Competitive gradient ⊙ input",
@@ -77,6 +82,7 @@ METRICS = {
     "spearman_fg": "signed maps, foreground only",
     "sign_agreement_fg": "share of equal signs, foreground",
     "ssim": "SSIM",
+    "hog": "HOG",
 }
 
 _COLOURS = [each for each in sns.color_palette("colorblind", 10) if max(each) - min(each) > 0.1]
