@@ -4,7 +4,7 @@ from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer,
 from lib.figures.causal import causal_graph
 from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
 from lib.figures.curves import cascade_curves, orders_beside, stale_beside_true, sweep_curves
-from lib.figures.edges import edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
+from lib.figures.edges import ON_PHOTOGRAPHS, edge_finding, edge_likeness, edge_words, edges_alone, layers_curves
 from lib.figures.exactness import completeness_curves, error_dots, noise_laws, power_of_ten, vargrad_curves
 from lib.figures.galleries import gallery, rows_of
 from lib.figures.invariance import change_words, invariance_means, invariance_table, invariance_verdict
@@ -70,6 +70,7 @@ from lib.figures.ties import (
     tie_curve,
     zeros_and_similarity,
 )
+from lib.figures.units import unit_table, widest_interval
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "METRIC_LINES",
     "NETS",
     "NET_WORDS",
+    "ON_PHOTOGRAPHS",
     "PAIRS",
     "PUBLISHED_ACCURACY",
     "SPOKEN",
@@ -182,8 +184,10 @@ __all__ = [
     "two_networks",
     "undefined_words",
     "unit_bars",
+    "unit_table",
     "untuned_words",
     "upper_words",
     "vargrad_curves",
+    "widest_interval",
     "zeros_and_similarity",
 ]

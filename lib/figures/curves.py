@@ -21,6 +21,9 @@ from lib.statistics import summary
 _LEAST = -0.15
 """Similarity at the lower end of an axis, unless a curve goes lower."""
 
+_FEW_STAGES = 8
+"""With more stages, panels are wider and the names of stages small."""
+
 
 def cascade_curves(
     scores: pd.DataFrame,
@@ -38,16 +41,23 @@ def cascade_curves(
     floor : lowest and highest tie floor over images, drawn as a band in the panel of ``spearman_abs``.
     """
     stages = stage_names(scores)
-    figure, axes = plt.subplots(1, len(metrics), figsize=(2.8 * len(metrics), 3.9), sharey=True, squeeze=False)
-    for axis, metric in zip(axes[0], metrics, strict=True):
+    many = len(stages) > _FEW_STAGES
+    columns, width = (2, 4.4) if many else (len(metrics), 2.8)
+    rows = -(-len(metrics) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(width * columns, 3.9 * rows), sharey=True, squeeze=False)
+    axes = list(grid.flat)[: len(metrics)]
+    for axis, metric in zip(axes, metrics, strict=True):
         if metric == "spearman_abs" and floor is not None:
             _tie_floor(axis, floor, len(stages))
         _method_lines(axis, scores, methods, metric, "cascade")
         axis.set_title(METRICS[metric], fontsize=10)
         _stage_axis(axis, stages)
         axis.set_xlabel("randomized down to")
-    axes[0][0].set_ylabel("similarity to the intact model's map")
-    legend_below(figure, axes[0], 5)
+    for axis in grid[:, 0]:
+        axis.set_ylabel("similarity to the intact model's map")
+    for axis in list(grid.flat)[len(metrics) :]:
+        axis.remove()
+    legend_below(figure, axes, 5)
     return figure
 
 
@@ -182,7 +192,8 @@ def _line(axis: Axes, curve: pd.DataFrame, look: dict[str, Any], label: str) -> 
 def _stage_axis(axis: Axes, stages: Sequence[str]) -> None:
     """Name the stages, mark zero, and cut no curve off; only intervals that leave -1 to 1 are."""
     axis.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
-    axis.set_xticks(range(len(stages)), stages, rotation=30, ha="right", rotation_mode="anchor")
+    small: dict[str, Any] = {"rotation": 60, "fontsize": 7} if len(stages) > _FEW_STAGES else {"rotation": 30}
+    axis.set_xticks(range(len(stages)), stages, ha="right", rotation_mode="anchor", **small)
     axis.set_xlim(-0.2, len(stages) - 0.8)
     # By the data: where panels share their axis, the limits were fixed by the first of them.
     lowest = min(_LEAST, axis.get_ylim()[0], axis.dataLim.ymin - 0.05)

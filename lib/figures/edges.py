@@ -68,36 +68,45 @@ def edge_words(scores: pd.DataFrame, methods: Sequence[str], net: str) -> str:
     return "; ".join(parts) or "nothing measured"
 
 
-def edge_likeness(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """Rank correlation of absolute maps with the edges of their image, and of another image, on two sets of pixels.
+ON_DIGITS = {"all pixels, shared black included": "spearman_abs", "foreground only": "spearman_abs_fg"}
+"""The panels of digits: title -> metric."""
+
+ON_PHOTOGRAPHS = {"absolute maps: $\\rho_a$": "spearman_abs", "SSIM from the shuffled map up: $s^*$": "ssim_corrected"}
+"""The panels of photographs, which have no empty pixels."""
+
+
+def edge_likeness(scores: pd.DataFrame, methods: Sequence[str], metrics: Mapping[str, str] = ON_DIGITS) -> Figure:
+    """Similarity of absolute maps to the edges of their image, and of another image, with 95 % intervals.
 
     Parameters
     ----------
     scores : of one net, with the intervention ``edge_detector``.
     methods : rows from the top.
+    metrics : one panel each, title -> metric.
     """
     chosen = scores[scores.intervention == "edge_detector"]
     marks = {
         "edges of the image": ("edge", ("#029e73", "^")),
         "edges of another image": ("edge_other", ("0.45", "|")),
     }
-    return _by_metric(chosen, methods, marks, "rank correlation with the edges")
+    return _by_metric(chosen, methods, marks, "similarity to the edges", metrics)
 
 
-def edges_alone(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
+def edges_alone(scores: pd.DataFrame, methods: Sequence[str], metrics: Mapping[str, str] = ON_DIGITS) -> Figure:
     """Similarity of the maps of an image and of its edges alone, beside that of two images' maps.
 
     Parameters
     ----------
     scores : of one net, with the intervention ``mask_input``.
     methods : rows from the top.
+    metrics : one panel each, title -> metric.
     """
     chosen = scores[(scores.intervention == "mask_input") & (scores.step == 1)]
     marks = {
         "map of the same image": ("original", ("#0173b2", "o")),
         "null: map of another image": ("null_other_image", ("0.45", "|")),
     }
-    return _by_metric(chosen, methods, marks, "rank correlation of the map of the edges alone with …")
+    return _by_metric(chosen, methods, marks, "similarity of the map of the edges alone to the …", metrics)
 
 
 def layers_curves(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
@@ -131,16 +140,16 @@ def layers_curves(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 
 def _by_metric(
-    chosen: pd.DataFrame, methods: Sequence[str], marks: Mapping[str, tuple[str, Looks]], label: str
-) -> Figure:
-    """Two panels: all pixels, and the foreground; marks: label -> (against what, looks)."""
-    pixels = {"all pixels, shared black included": "spearman_abs", "foreground only": "spearman_abs_fg"}
+    chosen: pd.DataFrame, methods: Sequence[str], marks: Mapping[str, tuple[str, Looks]], label: str,
+    metrics: Mapping[str, str],
+) -> Figure:  # fmt: skip
+    """One panel for each metric; marks: label -> (against what, looks)."""
     shown = {
         title: {
             name: (chosen[(chosen.metric == metric) & (chosen.against == against)], looks)
             for name, (against, looks) in marks.items()
         }
-        for title, metric in pixels.items()
+        for title, metric in metrics.items()
     }
     return _dot_panels(shown, methods, label, (0.0,))
 

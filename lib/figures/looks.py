@@ -82,6 +82,7 @@ METRICS = {
     "spearman_fg": "signed maps, foreground only",
     "sign_agreement_fg": "share of equal signs, foreground",
     "ssim": "SSIM",
+    "ssim_corrected": "SSIM from the shuffled map's up: $s^*$",
     "hog": "HOG",
 }
 
