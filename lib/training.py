@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adam", "sgd")
 
 _CHOICES = {"precision": PRECISIONS, "optimizer": OPTIMIZERS}
-"""Fields that a recipe need not have, with what may stand there; the first is meant where nothing does."""
+"""Fields with a few words to choose from; the first is meant where a recipe has none."""
 
 _LOG_EVERY = 250
 
@@ -69,16 +69,19 @@ class Recipe:
     def key(self) -> str:
         """The key of the trained net: this recipe and the code that follows it."""
         stated = asdict(self)
-        for name, choices in _CHOICES.items():
-            if stated[name] == choices[0]:
+        for name, default in _OPTIONAL.items():
+            if stated[name] == default:
                 # Nets were trained, and have their keys, from before there was a choice.
                 del stated[name]
         if self.weights:
             stated["weights"] = finetuning.fingerprint(self.weights)
             return artefacts.key_of(stated, [*finetuning.code_of(self), *data.loaders(self.dataset)])
-        del stated["weights"]
         code = [*_TRAINERS[self.optimizer], *_CODE, models.ARCHITECTURES[self.model], *data.loaders(self.dataset)]
         return artefacts.key_of(stated, code)
+
+
+_OPTIONAL = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
+"""Fields that a recipe need not have, with what is meant where it has none."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,18 @@ class TrainedNet:
 
     @cached_property
     def model(self) -> nn.Module:
-        """The model in evaluation mode, its parameters frozen; ``history`` is what was noted during training."""
+        """The model in evaluation mode, its parameters frozen.
+
+        A fine-tuned one has its ``history``: what was noted during training.
+        """
         model: Any
+        folder = train_named(self.name)
         if self.recipe.weights:
             model = finetuning.blank(self.recipe)
+            model.history = pd.read_csv(folder / "history.csv").to_dict("records")
         else:
             model = models.build(self.recipe.model, generator(self.recipe.seed, "weights"))
-        folder = train_named(self.name)
         model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-        model.history = pd.read_csv(folder / "history.csv").to_dict("records")
         return model.eval().requires_grad_(False)
 
     def of(self, scores: pd.DataFrame) -> pd.DataFrame:
@@ -144,11 +150,11 @@ def recipe_from(values: dict[str, Any], where: str) -> Recipe:
     """Turn a flat mapping into a checked `Recipe`; ``where`` names its file in messages."""
     types = {"str": str, "int": int, "float": float}
     expected = {field.name: types[str(field.type)] for field in fields(Recipe)}
-    values = {name: choices[0] for name, choices in _CHOICES.items()} | {"weights": ""} | values
+    values = _OPTIONAL | values
     for name in values.keys() ^ expected.keys():
         what = "is missing" if name in expected else "is not a field of a recipe"
-        needed = ", ".join(field for field in expected if field not in (*_CHOICES, "weights"))
-        may = ", ".join((*_CHOICES, "weights"))
+        needed = ", ".join(field for field in expected if field not in _OPTIONAL)
+        may = ", ".join(_OPTIONAL)
         raise StudyError(f"{where}: {name!r} {what}; a recipe has exactly {needed}, and may have {may}.")
     for name, kind in expected.items():
         value = values[name]

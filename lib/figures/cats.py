@@ -10,9 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lib.cat_scores import BORROWED, OTHER, OWN, SAME
-from lib.figures.looks import spoken
-from lib.figures.rows import draw_dots, method_rows
-from lib.figures.words import measured
+from lib.figures.looks import legend_above, spoken
+from lib.figures.pictures import bare, show_grey, show_signed
+from lib.figures.rows import dots, method_rows
+from lib.figures.words import measured, two_digits
 from lib.statistics import summary
 
 _SHOWN = 97.0
@@ -72,14 +73,13 @@ def _grid(rows: Mapping[str, Sequence[tuple[np.ndarray, bool] | None]], columns:
     figure, grid = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
     for axes, (title, cells) in zip(grid, rows.items(), strict=True):
         for axis, shown in zip(axes, cells, strict=True):
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.spines[:].set_visible(False)
+            bare(axis)
             if shown is not None:
                 picture, grey = shown
-                limit = np.percentile(np.abs(picture), _SHOWN) or np.abs(picture).max() or 1.0
-                look = {"cmap": "gray", "vmin": 0.0} if grey else {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-                axis.imshow(picture, interpolation="nearest", **look)
+                if grey:
+                    show_grey(axis, picture)
+                else:
+                    show_signed(axis, picture, _SHOWN)
         axes[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
     for axis, name in zip(grid[0], columns, strict=True):
         axis.set_title(name, fontsize=8, va="bottom")
@@ -147,21 +147,19 @@ def cat_words(
     """Mean rises for a caption, e.g. ``Gradient ⊙ input 0.25, IG, black reference 0.13``; parameters as `rises`."""
     found = rises(scores, intervention, metric, level)
     means = found.groupby("method", observed=True).value.mean()
-    words = (f"{spoken(method)} {means[method]:.2f}" for method in measured(found, methods))
-    return ", ".join(words).replace("-0.00", "0.00").replace("-", "−")
+    return ", ".join(f"{spoken(method)} {two_digits(means[method])}" for method in measured(found, methods))
 
 
 def _dots(marks: Mapping[str, tuple[pd.DataFrame, str, str]], methods: Sequence[str]) -> Figure:
     rows = method_rows(pd.concat([table for table, *_ in marks.values()]), methods)
-    figure, axis = plt.subplots(figsize=(8.2, 0.46 * len(rows) + 1.4))
     found = {label: (summary(table, ["method"]), *look) for label, (table, *look) in marks.items()}
-    axis.axvline(0.0, color="0.6", linewidth=0.9)
-    draw_dots(axis, rows, found)
+    figure, axis = dots(rows, found, "correlation with the cat, network 2 less network 1", (0.46, 1.4))
+    # Below the marks.
+    axis.axvline(0.0, color="0.6", linewidth=0.9, zorder=1)
     spans = pd.concat([table for table, *_ in found.values()])
     # One image has no interval.
     ends = spans[["low", "value", "high"]].to_numpy()
     ends = ends[np.isfinite(ends)]
     axis.set_xlim(1.1 * np.min(ends, initial=-0.05), 1.1 * np.max(ends, initial=0.32))
-    axis.set_xlabel("correlation with the cat, network 2 less network 1")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=len(marks), frameon=False, fontsize=9)
+    legend_above(axis, len(marks))
     return figure

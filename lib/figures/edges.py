@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from lib.attributions import CONTROLS
 from lib.figures.looks import legend_below, panels, spoken, style
 from lib.figures.rows import method_rows, name_rows, whiskers
-from lib.figures.words import measured
+from lib.figures.words import measured, two_digits
 from lib.statistics import summary
 
 Looks = tuple[str, str]
@@ -63,7 +63,7 @@ def edge_words(scores: pd.DataFrame, methods: Sequence[str], net: str) -> str:
     for name in (name for name in DATASETS if (chosen.dataset == name).any()):
         means = chosen[chosen.dataset == name].groupby(["method", "step"], observed=True).value.mean()
         steps = sorted({means.index.levels[1].min(), means.index.levels[1].max()})
-        words = (f"{spoken(each)} " + " → ".join(f"{means[each, step]:.2f}" for step in steps) for each in methods)
+        words = (f"{spoken(each)} " + " → ".join(two_digits(means[each, step]) for step in steps) for each in methods)
         parts.append(f"{DATASETS[name]}: {', '.join(words)}")
     return "; ".join(parts) or "nothing measured"
 

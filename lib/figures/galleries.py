@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.figures.looks import spoken
-
-_CLIP = 99.0
-"""Maps are shown up to this percentile of their absolute values."""
+from lib.figures.pictures import bare, show_grey, show_signed
 
 _WIDEST = 8.6
 """Width of a gallery in inches from which on its cells shrink."""
@@ -33,11 +30,10 @@ def gallery(rows: Mapping[str, Mapping[str, np.ndarray]], grey: tuple[str, ...] 
     figure, grid = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False)
     for axes, (title, pictures) in zip(grid, rows.items(), strict=True):
         for axis, name in zip(axes, columns, strict=True):
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.spines[:].set_visible(False)
+            bare(axis)
             if name in pictures:
-                _show(axis, pictures[name], name in grey)
+                show = show_grey if name in grey else show_signed
+                show(axis, pictures[name])
         axes[0].set_ylabel(title.replace(", ", ",\n"), rotation=0, ha="right", va="center")
     for axis, name in zip(grid[0], columns, strict=True):
         axis.set_title(spoken(name).replace(" ", "\n"), fontsize=min(10, 8.5 * cell), va="bottom")
@@ -67,11 +63,3 @@ def rows_of(
                     own[column] = picture[number]
             rows[f"{title}, image {place}" if len(numbers) > 1 else title] = own
     return rows
-
-
-def _show(axis: Axes, picture: np.ndarray, grey: bool) -> None:
-    if grey:
-        axis.imshow(picture, cmap="gray", vmin=0.0, vmax=picture.max() or 1.0, interpolation="nearest")
-        return
-    limit = np.percentile(np.abs(picture), _CLIP) or np.abs(picture).max() or 1.0
-    axis.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")

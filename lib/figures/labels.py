@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lib.figures.looks import METRICS, legend_below, panels, spoken, style
 from lib.figures.rows import method_rows, name_rows, whiskers
-from lib.figures.words import measured
+from lib.figures.words import measured, two_digits
 from lib.label_randomization import LABELS, RANDOM_NET
 from lib.statistics import summary
 
@@ -117,8 +117,7 @@ def label_similarities(scores: pd.DataFrame, methods: Sequence[str], metric: str
     parts = []
     for method in measured(chosen, methods):
         own = chosen[chosen.method == method].groupby("against", observed=True).value.mean()
-        numbers = f"{own['original']:.2f} ({own['other_seed']:.2f})".replace("-", "−")
-        parts.append(f"{spoken(method)} {numbers}")
+        parts.append(f"{spoken(method)} {two_digits(own['original'])} ({two_digits(own['other_seed'])})")
     return ", ".join(parts)
 
 
@@ -126,7 +125,7 @@ def label_words(scores: pd.DataFrame, method: str, metric: str, percent: bool = 
     """Means by net for a caption, e.g. ``true labels 1.30, permuted labels 2.10, never trained 1.90``."""
     alone = scores[(scores.against == "none") & (scores.metric == metric) & (scores.method == method)]
     means = {name: alone[_rows_of(alone, where)].value.mean() for name, where in NETS.items()}
-    return ", ".join(f"{name} {value:.0%}" if percent else f"{name} {value:.2f}" for name, value in means.items())
+    return ", ".join(f"{name} {f'{value:.0%}' if percent else two_digits(value)}" for name, value in means.items())
 
 
 def _rows_of(scores: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:

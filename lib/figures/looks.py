@@ -162,6 +162,11 @@ def panels(count: int, per_row: int, width: float, height: float) -> tuple[Figur
     return figure, axes[:count]
 
 
+def legend_above(axis: Axes, columns: int) -> None:
+    """The legend of a figure of one panel, above it."""
+    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=columns, frameon=False, fontsize=9)
+
+
 def legend_below(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
     """One legend for all panels, below them, each entry once."""
     entries: dict[str, Artist] = {}

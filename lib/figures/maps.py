@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from lib.figures.looks import spoken
-
-_CLIP = 99.0
-"""Maps are shown up to this percentile of their absolute values; similarities are computed on unclipped maps."""
+from lib.figures.pictures import bare, show_positive, show_signed
 
 _TALLEST = 11.0
 """Height of a grid in inches from which on its cells shrink, so that it can be seen as a whole."""
@@ -32,15 +29,11 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
     figure, axes = plt.subplots(len(maps), len(columns), figsize=size, squeeze=False)
     for row, (method, stages) in zip(axes, maps.items(), strict=True):
         for axis, picture in zip(row, stages, strict=True):
-            limit = np.percentile(np.abs(picture), _CLIP) or np.abs(picture).max() or 1.0
-            # Each pixel a square of one colour; at some sizes the default would blur them.
             if signed:
-                axis.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+                show_signed(axis, picture)
             else:
-                axis.imshow(np.abs(picture), cmap="magma", vmin=0.0, vmax=limit, interpolation="nearest")
-            axis.set_xticks([])
-            axis.set_yticks([])
-            sns.despine(ax=axis, left=True, bottom=True)
+                show_positive(axis, np.abs(picture))
+            bare(axis)
         row[0].set_ylabel(spoken(method), rotation=0, ha="right", va="center")
     longest = max(len(word) for name in columns for word in name.split())
     for axis, name in zip(axes[0], columns, strict=True):

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from lib.figures.looks import METRICS, legend_below, spoken
 from lib.figures.masks import SCALE_WORDS
+from lib.figures.pictures import show_signed
 from lib.figures.rows import draw_dots, method_rows
+from lib.figures.words import two_digits
 from lib.map_nulls import INTERVENTION, MASK, PICTURES
 from lib.mask_scores import reading
 from lib.similarity import NORMALISATIONS
 from lib.statistics import summary
-
-_CLIP = 99.0
 
 _NULLS = {
     "all units random": ("original", "#d55e00", "D"),
@@ -48,8 +48,7 @@ def null_grid(pictures: Mapping[str, np.ndarray], scores: pd.DataFrame, image: i
     figure, axes = plt.subplots(len(pictures), 5, figsize=(6.6, 1.45 * len(pictures)), squeeze=False)
     for row, (method, planes) in zip(axes, pictures.items(), strict=True):
         for number, (axis, plane) in enumerate(zip(row, planes, strict=True)):
-            limit = np.percentile(np.abs(plane), _CLIP) or np.abs(plane).max() or 1.0
-            axis.imshow(plane, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+            show_signed(axis, plane)
             axis.set_xticks([])
             axis.set_yticks([])
             if number:
@@ -136,4 +135,4 @@ def beside_null_words(scores: pd.DataFrame, methods: Sequence[str], metric: str)
     raw = chosen[(chosen.against == "original") & (chosen.step == last)].groupby("method", observed=True).value.mean()
     null = chosen[chosen.against == "null_other_class"].groupby("method", observed=True).value.mean()
     shown = [method for method in methods if method in raw.index and method in null.index]
-    return ", ".join(f"{spoken(each)} {raw[each]:.2f} (null {null[each]:.2f})" for each in shown)
+    return ", ".join(f"{spoken(each)} {two_digits(raw[each])} (null {two_digits(null[each])})" for each in shown)

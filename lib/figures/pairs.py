@@ -14,8 +14,10 @@ from matplotlib.patches import Rectangle
 
 from lib.attributions import CONTROLS
 from lib.claims import ledger
-from lib.figures.looks import panels, spoken
+from lib.figures.looks import legend_above, panels, spoken
+from lib.figures.pictures import bare, show_positive
 from lib.figures.rows import draw_dots, method_rows
+from lib.figures.words import two_digits
 from lib.localisation import RANDOM, net_word
 from lib.pair_scores import FINE_TUNED, LEARNING, PAIRS, PRETRAINED, STOPPED
 from lib.pairs import RELEVANT
@@ -34,9 +36,6 @@ PUBLISHED_ACCURACY = 0.77
 
 _WIDTH = 9.4
 """Width of a gallery in inches."""
-
-_CLIP = 99.0
-"""Maps are shown up to this percentile."""
 
 _NETS = {
     FINE_TUNED: ("#0173b2", "o"),
@@ -73,7 +72,8 @@ def pair_gallery(pictures: Mapping[str, np.ndarray], methods: Sequence[str], net
     for row, axes in enumerate(grid):
         _show_pair(axes[0], pictures["pair"][row], pictures[RELEVANT][row] > 0)
         for axis, name in zip(axes[1:], names, strict=True):
-            _show_positive(axis, pictures[name][row])
+            show_positive(axis, pictures[name][row].clip(min=0.0))
+            bare(axis)
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.05, hspace=0.05)
     for axis, name in zip(grid[0], ["pair", *names], strict=True):
         net, _, method = name.partition("/")
@@ -110,7 +110,7 @@ def half_dots(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
     draw_dots(axis, rows, {"without a net": (summary(alone, ["method"]), "0.2", "|")})
     axis.set_xlim(0.0, 1.0)
     axis.set_xlabel("share of the positive mass on the half that decides")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=len(marks) + 1, frameon=False, fontsize=9)
+    legend_above(axis, len(marks) + 1)
     return figure
 
 
@@ -149,9 +149,8 @@ def half_words(scores: pd.DataFrame, methods: Sequence[str]) -> str:
     for method in methods:
         own = chosen[chosen.method == method]
         means = {net: own[own.intervention == net_word(net, PAIRS)].value.mean() for net in _NETS}
-        words.append(
-            f"{spoken(method)} " + ", ".join(f"{mean:.2f} ({net})" for net, mean in means.items() if mean == mean)
-        )
+        numbers = ", ".join(f"{two_digits(mean)} ({net})" for net, mean in means.items() if mean == mean)
+        words.append(f"{spoken(method)} {numbers}")
     return "; ".join(words)
 
 
@@ -211,17 +210,4 @@ def _show_pair(axis: Axes, stacked: np.ndarray, relevant: np.ndarray) -> None:
     left = 0 if relevant[0, 0] else width // 2
     frame = Rectangle((left, 0), width // 2 - 1, height - 1, fill=False, edgecolor="#ece133", linewidth=1.6)
     axis.add_patch(frame)
-    _bare(axis)
-
-
-def _show_positive(axis: Axes, picture: np.ndarray) -> None:
-    positive = picture.clip(min=0.0)
-    limit = np.percentile(positive, _CLIP) or positive.max() or 1.0
-    axis.imshow(positive, cmap="magma", vmin=0.0, vmax=limit, interpolation="nearest")
-    _bare(axis)
-
-
-def _bare(axis: Axes) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.spines[:].set_visible(False)
+    bare(axis)

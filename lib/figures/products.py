@@ -9,11 +9,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.errors import StudyError
 from lib.figures.looks import legend_below
+from lib.figures.pictures import bare, show_positive, show_signed
+from lib.figures.words import two_digits
 from lib.random_gradient import intervention
 from lib.statistics import summary
 
@@ -44,8 +45,6 @@ _LOOKS: list[dict[str, Any]] = [
     {"color": "#029e73", "marker": "^"},
     {"color": "0.6", "marker": "|", "linestyle": "--"},
 ]
-_SHOWN = 99.0
-"""Products are shown up to this percentile of their absolute values."""
 
 
 def noise_curves(panels: Mapping[str, pd.DataFrame], mode: str, law: str, lines: Mapping[str, Line]) -> Figure:
@@ -95,17 +94,16 @@ def product_grid(pictures: Mapping[str, np.ndarray], number: int, strengths: Seq
     whole = figure.add_subplot(grid[1, 0])
     whole.imshow(pictures["x"][number], cmap="gray", interpolation="nearest")
     whole.set_title("x", fontsize=10)
-    _bare(whole)
+    bare(whole)
     for row, (name, label) in enumerate(rows.items()):
         for column, picture in enumerate(pictures[name][:, number]):
             axis = figure.add_subplot(grid[row, column + 2])
-            limit = np.percentile(np.abs(picture), _SHOWN) or np.abs(picture).max() or 1.0
             if name == "u":
-                axis.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+                show_signed(axis, picture)
                 axis.set_title(f"σ = {strengths[column]}", fontsize=9)
             else:
-                axis.imshow(np.abs(picture), cmap="magma", vmin=0.0, vmax=limit, interpolation="nearest")
-            _bare(axis)
+                show_positive(axis, np.abs(picture))
+            bare(axis)
             if column == 0:
                 axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10)
     return figure
@@ -166,15 +164,8 @@ def noise_words(scores: pd.DataFrame, mode: str, law: str, line: Line, step: int
     mode, law, line, step : which rows are meant.
     """
     own = _chosen(scores[scores.intervention == intervention(mode, law)], *line)
-    value = own[own.step == (own.step.max() if step is None else step)].value.mean()
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+    return two_digits(own[own.step == (own.step.max() if step is None else step)].value.mean())
 
 
 def _chosen(scores: pd.DataFrame, method: str, metric: str, against: str) -> pd.DataFrame:
     return scores[(scores.method == method) & (scores.metric == metric) & (scores.against == against)]
-
-
-def _bare(axis: Axes) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    sns.despine(ax=axis, left=True, bottom=True)

@@ -12,8 +12,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from lib.figures.looks import legend_above
 from lib.figures.rows import whiskers
-from lib.figures.words import measured
+from lib.figures.words import measured, two_digits
 from lib.statistics import summary
 
 _APART = 0.18
@@ -71,7 +72,7 @@ def reference_dots(scores: pd.DataFrame) -> Figure:
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.set_xlim(-1.05, 1.05)
     axis.set_xlabel("rank correlation of two maps")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=2, frameon=False, fontsize=9)
+    legend_above(axis, 2)
     axis.grid(axis="y", color="0.92")
     axis.set_axisbelow(True)
     sns.despine(ax=axis, left=True)
@@ -89,7 +90,7 @@ def reference_words(scores: pd.DataFrame, metric: str = "spearman") -> str:
     chosen = scores[(scores.metric == metric) & ~scores.against.isin(list(_BESIDE))]
     measured(chosen, chosen.method.unique().tolist())
     means = chosen.groupby(["method", "against"], observed=True, sort=False).value.mean()
-    return ", ".join(f"{_pair(*pair)} {mean:.2f}".replace("-", "−") for pair, mean in means.items())
+    return ", ".join(f"{_pair(*pair)} {two_digits(mean)}" for pair, mean in means.items())
 
 
 def _rows(found: pd.DataFrame) -> list[tuple[str, str]]:

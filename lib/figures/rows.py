@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.figures.looks import METRICS, panels, spoken, style
+from lib.figures.looks import METRICS, legend_above, panels, spoken, style
 from lib.figures.words import measured, stage_names
 from lib.statistics import summary
 
@@ -112,17 +112,34 @@ def _dots(
 ) -> Figure:
     """Rows are methods; marks: label -> (step, against what, colour, marker)."""
     rows = method_rows(chosen, methods)
-    figure, axis = plt.subplots(figsize=(8.2, 0.42 * len(rows) + 1.5))
     found = {label: (_summaries(chosen, *mark[:2]), *mark[2:]) for label, mark in marks.items()}
-    draw_dots(axis, rows, found)
-    axis.set_xlabel(f"similarity, {METRICS[metric]}")
-    axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=2, frameon=False, fontsize=9)
+    figure, axis = dots(rows, found, f"similarity, {METRICS[metric]}", (0.42, 1.5))
+    legend_above(axis, 2)
     return figure
 
 
 def _summaries(chosen: pd.DataFrame, step: int, against: str) -> pd.DataFrame:
     """Mean and interval of every method at a step."""
     return summary(chosen[(chosen.step == step) & (chosen.against == against)], ["method"])
+
+
+def dots(
+    rows: Mapping[str, int],
+    marks: Mapping[str, tuple[pd.DataFrame, str, str]],
+    xlabel: str,
+    inches: tuple[float, float],
+) -> tuple[Figure, Axes]:
+    """A figure of one panel with means by method, see `draw_dots`.
+
+    Parameters
+    ----------
+    rows, marks : see `draw_dots`.
+    inches : height of each row, and of what stands above and below all.
+    """
+    figure, axis = plt.subplots(figsize=(8.2, inches[0] * len(rows) + inches[1]))
+    draw_dots(axis, rows, marks)
+    axis.set_xlabel(xlabel)
+    return figure, axis
 
 
 def draw_dots(axis: Axes, rows: Mapping[str, int], marks: Mapping[str, tuple[pd.DataFrame, str, str]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,8 +11,9 @@ from matplotlib.figure import Figure
 from lib.figures.exactness import power_of_ten
 from lib.figures.galleries import gallery, rows_of
 from lib.figures.invariance import UNCHANGED, change_words, invariance_means, invariance_table
-from lib.figures.looks import spoken
-from lib.figures.rows import draw_dots, method_rows
+from lib.figures.looks import legend_above, spoken
+from lib.figures.rows import dots, method_rows
+from lib.figures.words import two_digits
 from lib.statistics import summary
 
 SHIFT_WORDS = {
@@ -95,8 +95,7 @@ def changes_in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str) -
 def rises_in_words(scores: pd.DataFrame, methods: Sequence[str], shift: str) -> str:
     """How much more the absolute maps correlate with a shift for network 2, method by method, in the mean."""
     means = _means(scores, methods, shift, "shift_rise")
-    # Adding 0 to what was rounded leaves no negative zero.
-    return ", ".join(f"{spoken(method)} {round(mean, 2) + 0.0:.2f}" for method, mean in means.items())
+    return ", ".join(f"{spoken(method)} {two_digits(mean)}" for method, mean in means.items())
 
 
 def _means(scores: pd.DataFrame, methods: Sequence[str], shift: str, metric: str) -> dict[str, float]:
@@ -133,23 +132,14 @@ def rise_dots(scores: pd.DataFrame, methods: Sequence[str], shifts: Sequence[str
     """
     chosen = scores[(scores.metric == "shift_rise") & scores.method.isin(list(methods))]
     rows = method_rows(chosen, methods)
-    figure, axis = plt.subplots(figsize=(8.2, 0.34 * len(rows) + 1.3))
-    looks = zip(shifts, ("#d55e00", "#0173b2", "#029e73"), "Dso", strict=False)
-    draw_dots(
-        axis,
-        rows,
-        {
-            SHIFT_WORDS.get(shift, shift): (
-                summary(chosen[chosen.intervention == f"shift({shift})"], ["method"]),
-                *look,
-            )
-            for shift, *look in looks
-        },
-    )
+    marks = {
+        SHIFT_WORDS.get(shift, shift): (summary(chosen[chosen.intervention == f"shift({shift})"], ["method"]), *look)
+        for shift, *look in zip(shifts, ("#d55e00", "#0173b2", "#029e73"), "Dso", strict=False)
+    }
+    figure, axis = dots(rows, marks, "correlation of |map| and shift: network 2 less network 1", (0.34, 1.3))
     axis.axvline(0.0, color="0.6", linewidth=0.8)
-    axis.set_xlabel("correlation of |map| and shift: network 2 less network 1")
     if len(shifts) > 1:
-        axis.legend(loc="lower center", bbox_to_anchor=(0.42, 1.0), ncols=3, frameon=False, fontsize=9)
+        legend_above(axis, 3)
     return figure
 
 

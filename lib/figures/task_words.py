@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from lib.confounded import ACCURACY, ALTERED, CASCADE, tagged_word
 from lib.figures.looks import spoken
+from lib.figures.words import two_digits
 from lib.localisation import RANDOM, net_word
 from lib.pair_scores import FINE_TUNED, PAIRS
 from lib.pairs import RELEVANT
@@ -56,7 +56,7 @@ def net_words(
     parts = []
     for method in methods:
         means = {net: _mean(of_net(scores, net, against, name, tag), method, metric) for net in nets}
-        numbers = ", ".join(f"{_two_digits(value)} ({NET_WORDS[net]})" for net, value in means.items())
+        numbers = ", ".join(f"{two_digits(value)} ({NET_WORDS[net]})" for net, value in means.items())
         parts.append(f"{spoken(method)} {numbers}")
     return "; ".join(parts)
 
@@ -114,7 +114,7 @@ def upper_words(scores: pd.DataFrame, method: str, nets: Sequence[str]) -> str:
         own = own[(own.method == method) & (own.metric == "spearman_abs")]
         upper = own[(own.step >= 1) & (own.step <= own.step.max() // 2)]
         if len(upper):
-            parts.append(f"{_two_digits(float(upper.value.mean()))} ({NET_WORDS[net]})")
+            parts.append(f"{two_digits(float(upper.value.mean()))} ({NET_WORDS[net]})")
     return ", ".join(parts)
 
 
@@ -124,10 +124,6 @@ def _mean(table: pd.DataFrame, method: str, metric: str) -> float:
 
 def _numbers(found: Estimate, what: str) -> dict[str, float]:
     return {"images": found.images, what: found.value, "from": found.low, "to": found.high}
-
-
-def _two_digits(value: float) -> str:
-    return "undefined" if np.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def gains(tables: Mapping[str, pd.DataFrame], methods: Sequence[str]) -> pd.DataFrame:
@@ -159,6 +155,6 @@ def gain_words(found: pd.DataFrame) -> str:
     """The rows of `gains` for a caption: ``half a digit: Guided Backprop 0.09, Gradient 0.18; …``."""
     parts = []
     for task, own in found.groupby("task", sort=False):
-        numbers = (f"{spoken(row.method)} {_two_digits(row.value)}" for row in own.itertuples())
+        numbers = (f"{spoken(row.method)} {two_digits(row.value)}" for row in own.itertuples())
         parts.append(f"{task}: {', '.join(numbers)}")
     return "; ".join(parts)

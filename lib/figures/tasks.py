@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from lib.attributions import CONTROLS
 from lib.figures.looks import legend_below, spoken, style
+from lib.figures.pictures import bare, show_grey, show_signed
 from lib.figures.rows import method_rows, name_rows, whiskers
 from lib.figures.task_words import NET_WORDS, of_net
 from lib.statistics import summary
@@ -31,8 +32,6 @@ _CONTROL = {"color": "0.2", "marker": "|", "markersize": 12}
 _APART = 0.17
 _HEADING = 0.42
 """Inches between the pictures and the names of the methods, with two lines of text between them."""
-_CLIP = 99.0
-"""Maps are shown up to this percentile of their absolute values."""
 
 _BOUNDS = {"spearman": (-1.0, 1.0), "density": (0.0, np.inf), "effect": (0.0, 2.0)}
 """Least and largest value of metrics by their first word; of others 0 and 1."""
@@ -68,7 +67,9 @@ def task_gallery(
     for line, (title, number) in enumerate(rows.items()):
         axes = [figure.add_subplot(grid[line, place]) for place in places]
         for axis, name in zip(axes, names, strict=True):
-            _picture(axis, pictures[name][number], name == "image")
+            show = show_grey if name == "image" else show_signed
+            show(axis, pictures[name][number])
+            bare(axis)
         for region in outlined:
             axes[0].contour(pictures[region][number], levels=[0.5], colors="#d55e00", linewidths=0.9)
         axes[0].set_ylabel(title, rotation=0, ha="right", va="center", fontsize=9)
@@ -158,7 +159,7 @@ def mean_map_grid(
         found = {"image": pictures["image"][0], **{net: pictures[f"{net}/{method}"][0] for net in nets}}
         for axis, (net, picture) in zip(line, found.items(), strict=False):
             axis.imshow(picture, cmap="gray" if net == "image" else "magma", vmin=0.0, interpolation="nearest")
-            _bare(axis)
+            bare(axis)
             if cut is not None:
                 axis.axhline(cut - 0.5, color="#56b4e9", linewidth=1.0, linestyle="--")
             if method == methods[0]:
@@ -197,25 +198,10 @@ def _within_bounds(axis: Axes, metric: str) -> None:
     axis.set_xlim(max(least, axis.dataLim.xmin) - room, min(most, axis.dataLim.xmax) + room)
 
 
-def _picture(axis: Axes, picture: np.ndarray, grey: bool) -> None:
-    if grey:
-        axis.imshow(picture, cmap="gray", vmin=0.0, vmax=picture.max() or 1.0, interpolation="nearest")
-    else:
-        limit = np.percentile(np.abs(picture), _CLIP) or np.abs(picture).max() or 1.0
-        axis.imshow(picture, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    _bare(axis)
-
-
 def _column_words(net: str) -> str:
     effect, _, own = net.partition("effect of ")
     words = NET_WORDS[own or effect]
     return words.replace(" ", "\n", 1)
-
-
-def _bare(axis: Axes) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.spines[:].set_visible(False)
 
 
 def gain_dots(found: pd.DataFrame) -> Figure:

@@ -69,7 +69,7 @@ def in_words(
     steps = sorted({1, chosen.step.max()} & set(chosen.step))
     parts = []
     for method, means in _means(chosen, methods).items():
-        values = (_two_digits(means.get(step, math.nan)) for step in steps)
+        values = (two_digits(means.get(step, math.nan)) for step in steps)
         parts.append(f"{spoken(method)} " + " → ".join(values))
     return ", ".join(parts) or "nothing measured"
 
@@ -85,7 +85,7 @@ def most_damaging_units(scores: pd.DataFrame, methods: Sequence[str], metric: st
     for method, means in _means(chosen, methods).items():
         if means.notna().any():
             unit = names[means.idxmin()].removesuffix(" only")
-            parts.append(f"{spoken(method)} {_two_digits(means.min())} ({unit})")
+            parts.append(f"{spoken(method)} {two_digits(means.min())} ({unit})")
     return ", ".join(parts) or "nothing measured"
 
 
@@ -113,7 +113,7 @@ def largest_changes(
         means = _means(chosen[chosen.intervention == intervention], methods)
         changes = pd.concat({method: (means[method] - main[method]).abs() for method in means})
         method, step = changes.idxmax()
-        parts.append(f"{words} {_two_digits(changes.max())} ({spoken(method)}, step {step})")
+        parts.append(f"{words} {two_digits(changes.max())} ({spoken(method)}, step {step})")
     return ", ".join(parts) or "nothing swept"
 
 
@@ -124,7 +124,7 @@ def _means(chosen: pd.DataFrame, methods: Sequence[str]) -> dict[str, pd.Series]
     return {method: means for method, means in found.items() if len(means)}
 
 
-def _two_digits(value: float) -> str:
+def two_digits(value: float) -> str:
     """A number for a sentence, with a real minus and no negative zero."""
     if math.isnan(value):
         return "undefined"
