@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from lib.figures.looks import spoken
 from lib.nulls import corrected
 from lib.photograph_cascades import PREFIX
-from lib.photograph_networks import ACCURACY
+from lib.photograph_networks import ACCURACY, BLOCKS
 from lib.statistics import estimate
 
 CORRECTED = "ssim_corrected"
@@ -45,14 +48,58 @@ def accuracy_table(scores: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame
     Parameters
     ----------
     scores : of this study.
-    labels : network -> the truth about its weights, in the order of the rows. Without classes there are no numbers.
+    labels : network -> the truth about its weights, in the order of the rows. A network without photographs that have
+        a class has no row.
     """
     rows = {}
     for network, label in labels.items():
         own = scores[(scores.model == network) & (scores.intervention == ACCURACY)]
-        found = {metric: estimate(own[own.metric == metric]) for metric in ("top1", "top5") if len(own)}
-        rows[label] = {"photographs": own.image.nunique()} | {
-            f"{metric[:3]}-{metric[3:]}": f"{each.value:.3f} [{each.low:.3f}, {each.high:.3f}]"
-            for metric, each in found.items()
+        if len(own):
+            rows[label] = {"photographs": own.image.nunique()} | {
+                words: _with_interval(own[own.metric == metric])
+                for words, metric in (("top-1", "top1"), ("top-5", "top5"))
+            }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _with_interval(scores: pd.DataFrame) -> str:
+    found = estimate(scores)
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def block_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """The cut of networks into units, by name of the network; see `lib.photograph_networks.block_scores`."""
+    own = scores[scores.intervention == BLOCKS]
+    table = own.astype({"model": str, "metric": str}).pivot(index="model", columns="metric", values="value")
+    return table.rename_axis(index=None, columns=None)
+
+
+MASK_METRICS = {
+    "ρ": "spearman",
+    "ρₐ": "spearman_abs",
+    "HOG": "hog",
+    "SSIM": "ssim",
+    "SSIM, P99": "ssim(normalisation=p99)",
+    "SSIM, std": "ssim(normalisation=std)",
+}
+"""The columns of `mask_table`; behind SSIM stands what maps are divided by, if not by their largest value."""
+
+
+def mask_table(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Similarity of maps to random masks: rows are methods, columns metrics, each a mean ± half its 95 % interval.
+
+    Parameters
+    ----------
+    scores : of one network, see `of_network`.
+    methods : in the order of the rows.
+    """
+    own = scores[scores.intervention == "random_mask"]
+    rows = {}
+    for method in methods:
+        of_method = own[own.method == method]
+        found = {words: estimate(of_method[of_method.metric == metric]) for words, metric in MASK_METRICS.items()}
+        rows[spoken(method)] = {
+            words: f"{each.value:.4f} ± {(each.high - each.low) / 2:.4f}".replace("-", "−")
+            for words, each in found.items()
         }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -69,8 +69,9 @@ out: str = ""  # where results go; empty: reports/scratch/08_imagenet_cascades
 
 # %%
 from lib import figures
-from lib.photograph_calls import EDGE_MAPS, labels_of, networks_of, photograph_calls, photograph_picture_calls
-from lib.photograph_tables import accuracy_table, of_network, with_corrected
+from lib.attributions import CONTROLS
+from lib.photograph_calls import labels_of, networks_of, photograph_calls, photograph_picture_calls
+from lib.photograph_tables import accuracy_table, block_table, mask_table, of_network, with_corrected
 from lib.study import Study
 
 study = Study("08_imagenet_cascades", globals())
@@ -100,6 +101,269 @@ gallery = photograph_picture_calls(study, given[0], files=shown, **look)
 scores, pictures = study.gather(calls), study.pictures(gallery)
 of = {network: of_network(scores, network) for network in networks}
 own, name = of[networks[0]], labels[networks[0]]
+
+# %% [markdown]
+# ## The networks
+#
+# Nothing is learned from destroying a network that never worked. None of these is the Inception v3 of the papers, nor do
+# we have the 50 000 validation images that its 93.9 % refers to. The photographs at hand are few, most of them surely
+# training images of all networks, so that these numbers flatter.
+
+# %%
+accuracies = accuracy_table(scores, labels)
+if len(accuracies):
+    study.table(
+        accuracies,
+        "How often each network is right on all photographs of the set, with 95 % intervals.",
+        3,
+        "accuracy",
+    )
+
+# %% [markdown]
+# A claim about *blocks* needs no weights, only the network: Inception v3 is cut into 17 units, and we count whether they
+# are disjoint and cover all trainable tensors. (The auxiliary head, which is used in training only, is left out.)
+
+# %%
+study.table(
+    block_table(scores),
+    "The cut of Inception v3: units, share of the trainable tensors that they cover, tensors that belong to two.",
+    2,
+    "blocks",
+)
+
+# %% [markdown]
+# ## What one sees
+#
+# Rows are methods, columns are stages: the intact network, then the network destroyed down to and including the unit on
+# top. This is the figure of the papers, with three controls below that never look at the network. First the sizes.
+
+# %%
+stages = figures.stage_names(own)
+order = [*[each for each in methods if each not in CONTROLS], *costly, *[each for each in methods if each in CONTROLS]]
+licence = "" if photographs == "photos" else figures.IMAGENET_LICENCE
+for number, file in enumerate(shown):
+    study.figure(
+        figures.map_grid({each: pictures["cascade"][f"abs:{each}"][:, number] for each in order}, stages, signed=False),
+        f"maps-abs-{number}",
+        f"Rank correlation with the intact map, first → last step, {figures.in_words(own, order, 'spearman_abs')}. "
+        f"Absolute maps of {file} by {name}, each scaled by its own 99th percentile. {licence}".strip(),
+        "Grid of absolute saliency maps of one photograph, one row per method or control, one column per stage.",
+    )
+
+# %% [markdown]
+# Then the signs, for products with the input and for the gradient. Does red stay red?
+
+# %%
+signed = ["gradient", *products]
+study.figure(
+    figures.map_grid({each: pictures["cascade"][f"signed:{each}"][:, 0] for each in signed}, stages, signed=True),
+    "maps-signed",
+    f"Signed rank correlation, first → last step, {figures.in_words(own, signed, 'spearman')}. Signed maps of {shown[0]} "
+    f"by {name}: red positive, blue negative. {licence}".strip(),
+    "Grid of signed saliency maps of one photograph for the gradient and two products with the input.",
+)
+
+# %% [markdown]
+# ## What one measures
+#
+# Four similarities to the intact network's map: rank correlation of sizes, with signs, SSIM (windows of 5x5 pixels, maps
+# divided by their largest value), and the correlation of HOG features (16x16 pixels a cell). Photographs and draws are
+# crossed: each draw of new weights meets each photograph.
+
+# %%
+metrics = ["spearman_abs", "spearman", "ssim", "hog"]
+for network, table in of.items():
+    study.figure(
+        figures.cascade_curves(table, order, metrics),
+        f"curves-{network}",
+        f"{labels[network]}: SSIM after the first → last step, {figures.in_words(table, order, 'ssim')}. Means and 95 % "
+        f"intervals, {n_images} photographs x {draws} draws.",
+        "Four panels of curves of similarity against the stage of randomization, one line per method.",
+    )
+
+# %% [markdown]
+# **How much of an SSIM is owed to nothing?** A saliency map is almost everywhere close to 0 once it is divided by its
+# largest value, and windows that hold nothing look alike. So take the intact map and shuffle its pixels: whatever SSIM
+# it has with itself shuffled, $s_0$, is owed to the spread of its values alone. Count from there upwards,
+#
+# $$s^* = \frac{s - s_0}{1 - s_0}.$$
+
+# %%
+for network, table in of.items():
+    counted = with_corrected(table)
+    study.figure(
+        figures.cascade_curves(counted, order, ["ssim", "ssim_corrected"]),
+        f"corrected-{network}",
+        f"{labels[network]}: SSIM of a map with its own shuffled self is "
+        f"{figures.in_words(table, order, 'ssim', 'null_shuffle')}. Counted from there, first → last step: "
+        f"{figures.in_words(counted, order, 'ssim_corrected')}. Means and 95 % intervals.",
+        "Two panels of curves: SSIM against the stage of randomization, and SSIM counted from that of the shuffled map.",
+    )
+
+# %% [markdown]
+# Nor is *unrelated* always 0, or *the same* always 1: maps of two photographs by the same intact network have something in
+# common, and where a method draws noise, a second run on the same photograph agrees with the first only so far.
+
+# %%
+study.figure(
+    figures.beside_nulls(own, order, "spearman_abs"),
+    "nulls",
+    f"Maps of two different photographs reach {figures.in_words(own, order, 'spearman_abs', 'null_other_image')}. "
+    f"{name}, absolute maps; means and 95 % intervals.",
+    "Dot plot, one row per method: similarity after the first and the last step, to another photograph's map, and between "
+    "two noise draws.",
+)
+
+# %% [markdown]
+# ## Is the bird still there?
+#
+# A product with the input shows the input wherever the other factor lets it. To see how little that takes, multiply the
+# image by white noise, and compare the result with the image.
+
+# %%
+seen = [*products, "noise_x_input"]
+for network, table in of.items():
+    study.figure(
+        figures.recognition_curves(table, seen),
+        f"recognition-{network}",
+        f"{labels[network]}: rank correlation of a map's size with the image's, first → last "
+        f"of these steps, {figures.in_words(table, seen, 'spearman_abs', 'input', 'recognition')}. Means and 95 % intervals.",
+        "Curves of similarity to the image while the upper half of the network is destroyed, and of noise times image.",
+    )
+
+# %% [markdown]
+# ## One unit at a time, and from below
+#
+# The cascade cannot say which unit a map depends on, since all above it are gone too.
+
+# %%
+cheap = [each for each in methods if each not in CONTROLS]
+for network, table in of.items():
+    study.figure(
+        figures.unit_table(table, cheap),
+        f"units-{network}",
+        f"{labels[network]}: least similar to the intact map, and by which unit: "
+        f"{figures.most_damaging_units(table, cheap, 'spearman_abs')}. Absolute maps; the longest 95 % interval is "
+        f"± {figures.widest_interval(table, cheap):.2f}.",
+        "Table in colours: rows are methods, columns the one unit that is randomized, cells the similarity that is left.",
+    )
+
+# %%
+study.figure(
+    figures.orders_beside(own, cheap, "spearman_abs"),
+    "orders",
+    f"From below, first → last step, {figures.in_words(own, cheap, 'spearman_abs', intervention='reverse')}. {name}, "
+    "absolute maps; means and 95 % intervals.",
+    "Two panels of curves: similarity while the network is destroyed from the logits down, and from the input up.",
+)
+
+# %% [markdown]
+# ## Which law, and what becomes of batch norm?
+#
+# Weights of standard deviation 0.01 let the signal shrink at every layer; the network's own initialiser keeps its size.
+# And batch norm of a destroyed unit may forget its statistics, or keep them, as the released code does.
+
+# %%
+settings = {each: figures.setting_words(each) for field in ("init", "bn") for each in figures.swept(own, field)}
+if settings:
+    study.figure(
+        figures.sweep_curves(own, sweep_methods, {"cascade": f"{init[0]}, batch norm {bn[0]}", **settings}),
+        "choices",
+        f"Largest change of a mean over steps: {figures.largest_changes(own, sweep_methods, settings)}. {name}, absolute "
+        "maps; one panel per method, one line per choice.",
+        "One panel per method with a cascade curve for each choice of law and batch norm.",
+    )
+
+# %% [markdown]
+# ## Edges
+#
+# A1 and A3 begin with an edge detector that has no network at all, and whose output looks like a saliency map. Which maps
+# come near it, here Sobel's magnitude? And what does a network say of the image that has *nothing but* edges,
+# $x' = x \odot \text{edges}$?
+
+# %%
+study.figure(
+    figures.gallery(figures.rows_of(pictures["edges"], range(len(shown)), common=())),
+    "edges-maps",
+    f"Photographs and their edges, in grey, and signed maps of {name} for both: red positive, blue negative. "
+    f"{licence}".strip(),
+    "Grid of photographs and their edges with signed maps by three methods.",
+)
+
+# %%
+looking = [each for each in order if each not in CONTROLS]
+for network, table in of.items():
+    study.figure(
+        figures.edge_likeness(table, looking, figures.ON_PHOTOGRAPHS),
+        f"edges-{network}",
+        f"{labels[network]}: rank correlation with the edges, "
+        f"{figures.in_words(table, looking, 'spearman_abs', 'edge', 'edge_detector')}. Means and 95 % intervals.",
+        "Two panels of dots with intervals, one row per method: similarity to the edges of the image and of another.",
+    )
+
+# %%
+for network, table in of.items():
+    study.figure(
+        figures.edges_alone(table, looking, figures.ON_PHOTOGRAPHS),
+        f"edges-alone-{network}",
+        f"{labels[network]}: rank correlation of the maps of image and edges alone, "
+        f"{figures.in_words(table, looking, 'spearman_abs', intervention='mask_input')}. Means and 95 % intervals.",
+        "Two panels of dots with intervals, one row per method: maps of the edges alone beside those of the image.",
+    )
+
+# %% [markdown]
+# ## Beside random masks
+#
+# What do the metrics say of a map and a mask of Gaussian noise? A1 prints the means of 50 such pairs. Study 07 has the
+# theory: ranks must give 0 up to sampling noise, and SSIM depends on what the map is divided by.
+
+# %%
+for network, table in of.items():
+    study.table(
+        mask_table(table, calibrated),
+        f"{labels[network]} beside masks: means over {n_images} photographs x {mask_draws} masks, ± half a 95 % interval.",
+        name=f"masks-{network}",
+    )
+
+# %% [markdown]
+# ## Verdicts
+#
+# A claim is *supported* if the whole interval lies on its side of the threshold, *contradicted* if the whole interval lies
+# on the other side, else *inconclusive*. The second reading counts SSIM from that of the shuffled map (A-22, A-27), and
+# asks for more than noise times the image reaches (A-28).
+
+# %%
+where = {"A-04": "blocks", "A-22": f"corrected-{networks[0]}", "A-27": f"corrected-{networks[0]}"}
+where |= {"A-28": f"recognition-{networks[0]}", "A-76": f"edges-{networks[0]}", "A-77": f"edges-{networks[0]}"}
+where |= dict.fromkeys(["A-78", "A-79"], f"edges-alone-{networks[0]}") | dict.fromkeys(
+    ["A-84", "A-85", "A-86"], "masks"
+)
+verdicts = study.claims(scores, figure=f"curves-{networks[0]}", elsewhere=where)
+study.table(
+    verdicts.drop(columns=["expected", "decided by"]), "Verdicts on this run; the box above shows every part.", 3
+)
+
+# %% [markdown]
+# ## Deviations, easy, difficult
+#
+# - **Networks.** The papers destroy Inception v3 with TF-Slim's weights. Those cannot be had without a download, and a
+#   network with random weights has nothing to lose; so the claims are decided on other ImageNet-trained networks, each
+#   named. With a download, `params/imagenet` runs the same on Inception v3.
+# - **Samples.** SmoothGrad and VarGrad take 15 noisy copies (the released code 50), integrated gradients 15 steps (50),
+#   IG-SmoothGrad 5 copies of 5 steps (25 of 50).
+# - **Zero** is the mean colour of ImageNet, or mid-grey, as the encoding of each network has it; it is the reference of
+#   integrated gradients and what the edges stand on.
+# - **Photographs** are few, and most are training images.
+# - **Easy**: the units, once the library runs the network to check them. **Difficult**: to find out which part of an SSIM
+#   is about the map at all.
+
+# %% [markdown]
+# ## Try it yourself
+#
+# - `bn = ["fresh", "keep-stats", "drawn"]`: which methods notice what becomes of batch norm?
+# - `photographs = "/a/folder"` with a `labels.csv` of the columns `file` and `class_index`: your own pictures.
+# - Add `"deconvnet"` to `methods`: is it a better edge detector than Guided Backprop?
+# - `image_range = [0, 8]` and then `[8, 16]`, as two runs: the index puts them together.
 
 # %%
 study.save()

@@ -70,7 +70,7 @@ from lib.figures.ties import (
     tie_curve,
     zeros_and_similarity,
 )
-from lib.figures.units import unit_table, widest_interval
+from lib.figures.units import recognition_curves, unit_table, widest_interval
 from lib.figures.words import in_words, largest_changes, most_damaging_units, stage_names, swept
 
 __all__ = [
@@ -160,6 +160,7 @@ __all__ = [
     "pattern_shares",
     "power_of_ten",
     "product_grid",
+    "recognition_curves",
     "reference_dots",
     "reference_gallery",
     "reference_words",

@@ -15,6 +15,10 @@ _TALLEST = 11.0
 """Height of a grid in inches from which on its cells shrink, so that it can be seen as a whole."""
 
 
+_WIDEST = 10.5
+"""The same of its width."""
+
+
 def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: bool) -> Figure:
     """Maps of one image: rows are methods, columns are stages of the model.
 
@@ -24,7 +28,7 @@ def map_grid(maps: Mapping[str, np.ndarray], columns: Sequence[str], signed: boo
     columns : names of the stages; each word on a line of its own.
     signed : show signs on a diverging map centred at 0, else absolute values on a sequential one.
     """
-    cell = min(0.95, _TALLEST / len(maps))
+    cell = min(0.95, _TALLEST / len(maps), _WIDEST / len(columns))
     size = (cell * len(columns), cell * len(maps))
     figure, axes = plt.subplots(len(maps), len(columns), figsize=size, squeeze=False)
     for row, (method, stages) in zip(axes, maps.items(), strict=True):
