@@ -17,7 +17,7 @@ from lib.gathered import Gathered
 from lib.photograph_cascades import cascade_pictures, cascade_scores, recognition_scores
 from lib.photograph_maps import edge_pictures, edge_scores, mask_scores
 from lib.photograph_networks import accuracy_scores, block_scores
-from lib.randomization import check_methods
+from lib.randomization import check_methods, check_orders
 from lib.weights import load
 from lib.workspace import pass_size
 
@@ -62,15 +62,15 @@ def labels_of(study: Gathered, given: Sequence[dict[str, Any]]) -> dict[str, str
 
 def photograph_calls(
     study: Gathered, given: Sequence[dict[str, Any]], *, methods: Sequence[str], costly: Sequence[str],
-    products: Sequence[str], calibrated: Sequence[str], sweep_methods: Sequence[str], init: Sequence[str],
-    bn: Sequence[str], count: int, image_range: Sequence[int], draws: int, mask_draws: int,
+    products: Sequence[str], calibrated: Sequence[str], orders: Sequence[str], sweep_methods: Sequence[str],
+    init: Sequence[str], bn: Sequence[str], count: int, image_range: Sequence[int], draws: int, mask_draws: int,
 ) -> list[Call]:  # fmt: skip
     """All tables of the study.
 
     Parameters
     ----------
     given : networks, see `networks_of`.
-    methods, costly, sweep_methods, init, bn, draws : see `lib.randomization.randomization_scores`.
+    methods, costly, orders, sweep_methods, init, bn, draws : see `lib.randomization.randomization_scores`.
     products, calibrated : methods of `recognition_scores` and of `mask_scores`; all must be among the others.
     count, image_range : which photographs, see `lib.photographs.spread`.
     mask_draws : masks for each image.
@@ -85,6 +85,7 @@ def photograph_calls(
     for name in (*products, *calibrated, *sweep_methods):
         if name not in everything:
             raise StudyError(f"{name} is to be looked at closely, but is not among the methods; add it there.")
+    check_orders(orders)
     images = {"count": count, "image_range": list(image_range)}
     for each in given:
         _check(study, each, everything, images)
@@ -96,7 +97,7 @@ def photograph_calls(
         calls += [
             study.call(
                 cascade_scores, methods=list(methods), costly=list(costly), sweep_methods=list(sweep_methods),
-                orders=["cascade", "reverse", "independent"], init=list(init), bn=list(bn), draws=draws, **some,
+                orders=list(orders), init=list(init), bn=list(bn), draws=draws, **some,
             ),
             study.call(recognition_scores, products=list(products), init=init[0], bn=bn[0], draws=draws, **some),
             study.call(edge_scores, methods=looking, **some),

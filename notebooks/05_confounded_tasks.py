@@ -66,10 +66,10 @@ pair_methods: list[str] = [
     "deconvnet",
     "edge",
 ]
-n_images: int = 60  # test images of each task, spread evenly over its labels
-few_images: int = 24  # of them, for the methods that are not the paper's, and for the cascade
-n_pairs: int = 30  # test pairs, spread evenly over the five classes
-few_pairs: int = 10  # of them, for the methods that are not the paper's
+n_images: int = 40  # test images of each task, spread evenly over its labels
+few_images: int = 16  # of them, for the methods that are not the paper's, and for the cascade
+n_pairs: int = 20  # test pairs, spread evenly over the five classes
+few_pairs: int = 5  # of them, for the methods that are not the paper's
 draws: int = 3  # random nets that every trained net is compared with
 init: list[str] = ["tn(0.01)", "own"]  # what random weights are drawn from; the first is used in all figures
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/

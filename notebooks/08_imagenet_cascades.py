@@ -54,6 +54,8 @@ costly: list[str] = ["smoothgrad(samples=15)", "vargrad(samples=15)", "integrate
 products: list[str] = ["gradient_x_input", "integrated_gradients(steps=15)"]  # asked whether the image is still seen
 calibrated: list[str] = ["gradient", "gradient_x_input", "integrated_gradients(steps=15)"]  # beside random masks
 sweep_methods: list[str] = ["gradient", "guided_backprop", "gradcam"]  # for every further word of init and bn
+# cascade: from the logits down; reverse: from the input up; independent: one unit at a time, all others trained
+orders: list[str] = ["cascade", "reverse", "independent"]
 n_images: int = 2  # photographs, evenly spread over the list
 image_range: list[
     int
@@ -86,16 +88,10 @@ labels = labels_of(study, given)
 # is right. All maps explain the class that the intact network predicts.
 
 # %%
-images = {
-    "count": n_images,
-    "image_range": image_range,
-    "draws": draws,
-    "mask_draws": mask_draws,
-    "init": init,
-    "bn": bn,
-}
-plan = {"methods": methods, "costly": costly, "products": products, "calibrated": calibrated}
-calls = photograph_calls(study, given, sweep_methods=sweep_methods, **plan, **images)
+images = {"count": n_images, "image_range": image_range, "draws": draws, "mask_draws": mask_draws}
+settings = {"init": init, "bn": bn, "sweep_methods": sweep_methods}
+plan = {"orders": orders, "methods": methods, "costly": costly, "products": products, "calibrated": calibrated}
+calls = photograph_calls(study, given, **plan, **images, **settings)
 look = {"methods": [*methods, *costly], "signed": ["gradient", *products], "init": init[0], "bn": bn[0]}
 gallery = photograph_picture_calls(study, given[0], files=shown, **look)
 scores, pictures = study.gather(calls), study.pictures(gallery)
@@ -238,7 +234,7 @@ for network, table in of.items():
 
 # %%
 cheap = [each for each in methods if each not in CONTROLS]
-for network, table in of.items():
+for network, table in of.items() if "independent" in orders else ():
     study.figure(
         figures.unit_table(table, cheap),
         f"units-{network}",
@@ -249,13 +245,14 @@ for network, table in of.items():
     )
 
 # %%
-study.figure(
-    figures.orders_beside(own, cheap, "spearman_abs"),
-    "orders",
-    f"From below, first → last step, {figures.in_words(own, cheap, 'spearman_abs', intervention='reverse')}. {name}, "
-    "absolute maps; means and 95 % intervals.",
-    "Two panels of curves: similarity while the network is destroyed from the logits down, and from the input up.",
-)
+if "reverse" in orders:
+    study.figure(
+        figures.orders_beside(own, cheap, "spearman_abs"),
+        "orders",
+        f"From below, first → last step, {figures.in_words(own, cheap, 'spearman_abs', intervention='reverse')}. {name}, "
+        "absolute maps; means and 95 % intervals.",
+        "Two panels of curves: similarity while the network is destroyed from the logits down, and from the input up.",
+    )
 
 # %% [markdown]
 # ## Which law, and what becomes of batch norm?
@@ -264,12 +261,12 @@ study.figure(
 # And batch norm of a destroyed unit may forget its statistics, or keep them, as the released code does.
 
 # %%
-settings = {each: figures.setting_words(each) for field in ("init", "bn") for each in figures.swept(own, field)}
-if settings:
+choices = {each: figures.setting_words(each) for field in ("init", "bn") for each in figures.swept(own, field)}
+if choices:
     study.figure(
-        figures.sweep_curves(own, sweep_methods, {"cascade": f"{init[0]}, batch norm {bn[0]}", **settings}),
+        figures.sweep_curves(own, sweep_methods, {"cascade": f"{init[0]}, batch norm {bn[0]}", **choices}),
         "choices",
-        f"Largest change of a mean over steps: {figures.largest_changes(own, sweep_methods, settings)}. {name}, absolute "
+        f"Largest change of a mean over steps: {figures.largest_changes(own, sweep_methods, choices)}. {name}, absolute "
         "maps; one panel per method, one line per choice.",
         "One panel per method with a cascade curve for each choice of law and batch norm.",
     )
