@@ -39,6 +39,7 @@ networks: list[str] = ["efficientnet_lite0"]  # see lib/image_models.py
 weights: list[str] = ["package"]
 # photos: those inside scikit-image; else a folder with a labels.csv (file, class_index): a path, or a name in the data folder
 photographs: str = "photos"
+# cheap ones and controls, run in every order
 methods: list[str] = [
     "gradient",
     "gradient_x_input",
@@ -48,18 +49,30 @@ methods: list[str] = [
     "edge",
     "input",
     "random",
-]  # cheap ones and controls, run in every order
+]
 # methods of many passes a map: only in the top-down cascade
-costly: list[str] = ["smoothgrad(samples=15)", "vargrad(samples=15)", "integrated_gradients(steps=15)"]
-products: list[str] = ["gradient_x_input", "integrated_gradients(steps=15)"]  # asked whether the image is still seen
-calibrated: list[str] = ["gradient", "gradient_x_input", "integrated_gradients(steps=15)"]  # beside random masks
+costly: list[str] = [
+    "smoothgrad(samples=15)",
+    "vargrad(samples=15)",
+    "integrated_gradients(steps=15)",
+]
+# those of them that are asked whether they still show the image
+products: list[str] = [
+    "gradient_x_input",
+    "integrated_gradients(steps=15)",
+]
+# those that are compared with random masks
+calibrated: list[str] = [
+    "gradient",
+    "gradient_x_input",
+    "integrated_gradients(steps=15)",
+]
 sweep_methods: list[str] = ["gradient", "guided_backprop", "gradcam"]  # for every further word of init and bn
 # cascade: from the logits down; reverse: from the input up; independent: one unit at a time, all others trained
 orders: list[str] = ["cascade", "reverse", "independent"]
 n_images: int = 2  # photographs, evenly spread over the list
-image_range: list[
-    int
-] = []  # two places (from, to) of these that this run works on, for a part of a large run; empty: all
+# two places (from, to) of these that this run works on, for a part of a large run; empty: all
+image_range: list[int] = []
 shown: list[str] = ["coffee"]  # photographs whose maps are shown, by file name
 draws: int = 1  # how often the whole network is re-initialised; every draw meets every photograph
 mask_draws: int = 5  # random masks for each photograph
