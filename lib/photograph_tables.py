@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import pandas as pd
 
@@ -99,7 +100,11 @@ def mask_table(scores: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
         of_method = own[own.method == method]
         found = {words: estimate(of_method[of_method.metric == metric]) for words, metric in MASK_METRICS.items()}
         rows[spoken(method)] = {
-            words: f"{each.value:.4f} ± {(each.high - each.low) / 2:.4f}".replace("-", "−")
+            words: f"{_four_digits(each.value)} ± {_four_digits((each.high - each.low) / 2)}"
             for words, each in found.items()
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _four_digits(value: float) -> str:
+    return f"{value:.4f}".replace("-", "−") if isfinite(value) else "–"

@@ -253,7 +253,7 @@ for network, table in of.items() if "independent" in orders else ():
         f"units-{network}",
         f"{labels[network]}: least similar to the intact map, and by which unit: "
         f"{figures.most_damaging_units(table, cheap, 'spearman_abs')}. Absolute maps; the longest 95 % interval is "
-        f"± {figures.widest_interval(table, cheap):.2f}.",
+        f"± {figures.widest_interval(table, cheap)}.",
         "Table in colours: rows are methods, columns the one unit that is randomized, cells the similarity that is left.",
     )
 

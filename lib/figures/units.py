@@ -70,10 +70,11 @@ def recognition_curves(scores: pd.DataFrame, methods: Sequence[str]) -> Figure:
     return figure
 
 
-def widest_interval(scores: pd.DataFrame, methods: Sequence[str], metric: str = "spearman_abs") -> float:
-    """Half the length of the longest 95 % interval in `unit_table`."""
+def widest_interval(scores: pd.DataFrame, methods: Sequence[str], metric: str = "spearman_abs") -> str:
+    """In words: half the length of the longest 95 % interval in `unit_table`; – if one image cannot give any."""
     found = _summary(scores, methods, metric)
-    return float(((found.high - found.low) / 2).max())
+    half = float(((found.high - found.low) / 2).max())
+    return two_digits(half) if np.isfinite(half) else "–"
 
 
 def _narrow(mean: float) -> str:
