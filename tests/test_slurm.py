@@ -24,11 +24,9 @@ PRESET = "smoke" if ASKED == "1" else ASKED
 ON_GPU = "04_random_gradient_input"
 FEW = ["01_model_randomization/mlp-smoke", f"{ON_GPU}/smoke"]
 
-# One node without accounting: no account, only squeue remembers jobs, and may be asked often.
-SMALL = (
-    "--slurm-no-account --slurm-status-command squeue "
-    "--slurm-init-seconds-before-status-checks 2 --seconds-between-status-checks 2"
-).split()
+# Without accounting only squeue remembers jobs, and a queue of one node may be asked often.
+SMALL = ["--slurm-status-command", "squeue", "--seconds-between-status-checks", "2"]
+SMALL += ["--slurm-init-seconds-before-status-checks", "2"]
 
 
 def reason_to_skip() -> str:
