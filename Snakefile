@@ -36,6 +36,11 @@ def trained_nets(wildcards):
     return [f"{STAMPS}/{PRESET}/models/{name}.done" for name in names if name in RECIPES]
 
 
+# Else a job on another machine, which knows its own rule only, takes the stamp of a net for that of a run.
+wildcard_constraints:
+    study=r"(?!models/)[^/]+",
+
+
 localrules: all, index
 
 

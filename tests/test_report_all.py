@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,20 @@ def test_all_reports_of_a_preset(clone, capfd):
         file.write("# edited\n")
     assert make() == 0
     assert (made("a"), made("b")) == (2, 2)
+
+
+def test_a_node_of_a_cluster_tells_the_stamp_of_a_net_from_that_of_a_run(clone):
+    def snakemake(*arguments: str) -> None:
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", "--config", "preset=quick", *arguments]
+        done = subprocess.run(command, cwd=clone.root, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+
+    clone.params("models: [net]")
+    snakemake("--", str(Path(os.environ["SALIENCY_CACHE"], "runs", "quick", "models", "net.done")))
+    # Snakemake lets a job on another machine know its own rule, and no other.
+    job = ["--target-jobs", f"run:study={STUDY},variant=a", "--force", "--allowed-rules", "run"]
+    snakemake("--mode", "remote", "--latency-wait", "1", *job)
+    assert (clone.report / "index.html").exists()
 
 
 def test_a_second_call_waits_for_the_first(clone, capfd, tmp_path):
