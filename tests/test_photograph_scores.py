@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
-import toys
 from oracles import plain_gradient, plain_guided_backprop
 from PIL import Image
-from scipy import ndimage, special, stats
+from scipy import special, stats
 from skimage.color import rgb2gray
 from skimage.feature import hog
 from skimage.filters import sobel
 from skimage.metrics import structural_similarity
 from torch import nn
+from toy_photographs import CLASSES, ENCODING, declare, small, write_photographs
 
-from lib import image_models, photograph_cascades, photograph_networks, photographs, weights, workspace
+from lib import image_models, photograph_cascades, photograph_networks, photographs, weights
 from lib.compute import generator
 from lib.errors import StudyError
 from lib.initialisers import kaiming_law
@@ -33,58 +31,23 @@ from lib.photograph_cascades import (
 from lib.photograph_maps import EDGES, EDGES_ALONE, MASKS, edge_pictures, edge_scores, mask_scores
 from lib.photograph_networks import ACCURACY, BLOCKS, accuracy_scores, block_scores
 from lib.photograph_subjects import subject
-from lib.preprocessing import Encoding
 from lib.randomization import randomization_maps, randomization_scores
 from lib.reinitialisation import Step, steps
 from lib.scores import COLUMNS
 from lib.units import units_of
 
-ENCODING = Encoding(52, 48, (0.5, 0.4, 0.3), (0.2, 0.25, 0.5))
-"""Maps of 48 x 48 pixels: the least that hold a block of HOG cells."""
-
-UNITS = {"conv1": ("0",), "conv2": ("2", "3"), "conv3": ("5",), "conv4": ("7",), "logits": ("11",)}
-CLASSES = [3, 0, 5, 1, 6, 2, 4, 3, 0, 1, 2, 6, 5, 4, 3, 2]
 METHODS = ["gradient", "gradient_x_input", "guided_backprop"]
 WORDS = ["intervention", "level", "step", "draw", "image", "target", "method", "metric", "against"]
 
 
-def small():
-    """Five units, one of them with batch norm, and seven classes; every tensor is random."""
-    layers = [
-        nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 6, 3, stride=2), nn.BatchNorm2d(6), nn.ReLU(),
-        nn.Conv2d(6, 6, 3), nn.ReLU(), nn.Conv2d(6, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
-        nn.Linear(32, 7),
-    ]  # fmt: skip
-    net = toys.randomise(nn.Sequential(*layers)).eval().requires_grad_(False)
-    net.units, net.gradcam_layer, net.own_law = UNITS, "8", kaiming_law
-    return net
-
-
 @pytest.fixture
 def net(monkeypatch):
-    """The network, found under the name ``toy``; eight photographs go through in one pass, as of real size."""
-    found = small()
-    declared = image_models.architecture("squeezenet1_0")
-    known = dataclasses.replace(declared, make=lambda: small(), units=UNITS, gradcam_layer="8", encoding=ENCODING)
-    monkeypatch.setitem(image_models.ARCHITECTURES, "toy", known)
-    monkeypatch.setattr(weights, "load", lambda name, of: {("toy", "package"): found}[name, of])
-    monkeypatch.setattr(workspace, "_PASS_NUMBERS", 1)
-    return found
+    return declare(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Sixteen smooth pictures with classes."""
-    path = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(0)
-    lines = ["file,class_index"]
-    for number, label in enumerate(CLASSES):
-        smooth = ndimage.gaussian_filter(rng.normal(size=(56, 64, 3)), (2, 2, 0))
-        scaled = 255 * (smooth - smooth.min()) / np.ptp(smooth)
-        Image.fromarray(scaled.astype(np.uint8)).save(path / f"{number}.png")
-        lines.append(f"{number}.png,{label}")
-    (path / photographs.LIST).write_text("\n".join(lines) + "\n")
-    return str(path)
+    return write_photographs(tmp_path_factory.mktemp("pictures"))
 
 
 @pytest.fixture
