@@ -25,6 +25,8 @@ of two, over images and draws, and compares its 95 % interval with a threshold:
     the name of a group of parts: one method suffices, if all parts of the group hold for it.
 ``over_dataset``
     a data set: the same question to the nets of the same model on it, subtracted; other images, so nothing is paired.
+``counted``
+    True for one number that is counted, no sample of many: it is compared itself, without an interval.
 ``second``
     True for a part that gives a verdict of its own (a stricter or corrected reading).
 

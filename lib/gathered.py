@@ -65,7 +65,8 @@ class Gathered(Stored):
         """
 
         def make(folder: Path) -> None:
-            tables = [self._named(call) for call in calls]
+            # A table without rows has columns of no type, which the whole table would take over.
+            tables = [table for table in map(self._named, calls) if len(table)]
             artefacts.write_atomically(folder / "scores.csv.xz", pack_scores(pd.concat(tables, ignore_index=True)))
 
         with data_folder(self.params.get("data_dir", "")):

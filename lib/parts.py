@@ -133,7 +133,10 @@ def _means(net: Net, rule: Rule) -> Iterator[Part]:
                 size = float(np.abs(defined).mean()) if len(defined) else np.nan
                 # A mean near 0 can hide large values of both signs.
                 words += [f"mean |·| {size:.3f}" if "within" in rule else None]
-                part = replace(_part(net, rule, crossed_mean(table.to_numpy()), *words), mean_absolute=number(size))
+                estimate = crossed_mean(table.to_numpy())
+                if rule.get("counted"):
+                    estimate = replace(estimate, low=estimate.value, high=estimate.value)
+                part = replace(_part(net, rule, estimate, *words), mean_absolute=number(size))
             if rule.get("at") == "some_lower":
                 group = ", ".join(filter(None, [net.name, rule["label"], method]))
                 part = replace(part, one_of=group, alternative=f"step {step}")

@@ -34,7 +34,8 @@ def networks_of(study: Gathered, networks: Sequence[str], weights: Sequence[str]
     Raises
     ------
     StudyError
-        If there are not as many weights as networks, a network is named twice or not known, or the set has no list.
+        If there are not as many weights as networks, a network is named twice or not known, the set has no list, or a
+        photograph of the list cannot be read.
     """
     if len(networks) != len(weights) or len(set(networks)) < len(networks) or not networks:
         raise StudyError(
@@ -43,7 +44,12 @@ def networks_of(study: Gathered, networks: Sequence[str], weights: Sequence[str]
         )
     with data_folder(study.params.get("data_dir", "")):
         every = photographs.entries(dataset)
-        tells = photographs.digest(dataset, every)
+        try:
+            tells = photographs.digest(dataset, every)
+        except OSError as error:
+            raise StudyError(
+                f"The photograph {error.filename} cannot be read; replace it, or take it off the list."
+            ) from error
         given = []
         for network, own in zip(networks, weights, strict=True):
             image_models.architecture(network)

@@ -27,7 +27,7 @@ def rows_of(
         "metric": metric,
         "against": "original",
     }
-    return pd.DataFrame({"image": image, "draw": draw, "value": values.ravel()}).assign(**(constant | more))
+    return pd.DataFrame({"image": image, "draw": draw, "value": values.ravel()} | constant | more)
 
 
 def around(centre, spread=0.01, images=10, draws=3, seed=0):

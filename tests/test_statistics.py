@@ -8,7 +8,16 @@ import pytest
 from scipy import stats
 
 from lib import statistics
-from lib.statistics import cells, crossed_bootstrap, crossed_mean, estimate, kendall, summary, unpaired_difference
+from lib.statistics import (
+    cells,
+    crossed_bootstrap,
+    crossed_mean,
+    estimate,
+    kendall,
+    spearman,
+    summary,
+    unpaired_difference,
+)
 
 RUNS = 2000
 
@@ -273,6 +282,24 @@ def test_kendall_is_that_of_scipy(ties):
 def test_kendall_is_undefined_for_a_constant_row_and_for_undefined_values():
     rows = np.array([[1.0, 1.0, 1.0], [1.0, np.nan, 2.0], [1.0, 2.0, 3.0]])
     assert np.isnan(kendall(rows, np.tile([1.0, 2.0, 3.0], (3, 1)))).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_spearman_is_that_of_scipy(ties):
+    a, b = np.random.default_rng(0).normal(size=(2, 50, 7))
+    if ties:
+        a, b = a.round(), b.round()
+        assert max(len(np.unique(row)) for row in a) < 7
+    expected = [stats.spearmanr(x, y).statistic for x, y in zip(a, b, strict=True)]
+    assert np.allclose(spearman(a, b), expected, rtol=1e-12)
+    assert np.allclose(spearman(a.reshape(5, 10, 7), b.reshape(5, 10, 7)).ravel(), expected, rtol=1e-12)
+
+
+def test_spearman_is_undefined_for_a_constant_row_and_for_undefined_values():
+    rows = np.array([[1.0, 1.0, 1.0], [1.0, np.nan, 2.0], [1.0, 2.0, 3.0]])
+    other = np.tile([1.0, 2.0, 3.0], (3, 1))
+    for found in (spearman(rows, other), spearman(other, rows)):
+        assert np.isnan(found).tolist() == [True, True, False] and found[2] == pytest.approx(1.0)
 
 
 # Tables of scores ---------------------------------------------------------------------------------------------------
