@@ -61,15 +61,15 @@ def written(value):
 def test_the_cells_of_the_table_are_the_means():
     table = walk(METHODS, ["spearman_abs", "ssim"], "independent", low=-0.3)
     table = scores(table, walk(METHODS), walk(METHODS, intervention="independent", against="edge"))
-    figure = figures.unit_table(table, ["gradcam", "gradient", "vargrad"])
+    figure = figures.unit_table(table, ["gradient", "gradcam", "vargrad"])
     axis = figure.axes[0]
-    assert [each.get_text() for each in axis.get_yticklabels()] == ["GradCAM", "Gradient"]
+    assert [each.get_text() for each in axis.get_yticklabels()] == ["Gradient", "GradCAM"]
     assert [each.get_text() for each in axis.get_xticklabels()] == UNITS
     own = table[(table.intervention == "independent") & (table.against == "original")]
     cells = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in axis.texts}
     assert len(cells) == 2 * 19
     colours = np.asarray(axis.collections[0].get_array()).reshape(2, 19)
-    for row, method in enumerate(("gradcam", "gradient")):
+    for row, method in enumerate(("gradient", "gradcam")):
         for column in range(19):
             expected = mean(own, method=method, metric="spearman_abs", step=column + 1)
             assert cells[row + 0.5, column + 0.5] == written(expected)
