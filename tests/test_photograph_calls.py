@@ -26,7 +26,8 @@ from lib.photograph_tables import accuracy_table, block_table, mask_table, of_ne
 
 PLAN = {
     "methods": ["gradient", "gradient_x_input", "edge", "input"], "costly": ["smoothgrad(samples=2)"],
-    "products": ["gradient_x_input"], "calibrated": ["gradient"], "sweep_methods": ["gradient"],
+    "orders": ["cascade", "independent"], "products": ["gradient_x_input"], "calibrated": ["gradient"],
+    "sweep_methods": ["gradient"],
     "init": ["own", "tn(0.01)"], "bn": ["keep-stats", "fresh"], "count": 16, "image_range": [], "draws": 2,
     "mask_draws": 3,
 }  # fmt: skip
@@ -154,7 +155,7 @@ def test_each_network_is_asked_everything_once(study, toy):
     cascade = by[cascade_scores]
     assert cascade.methods == PLAN["methods"]
     assert cascade.settings.items() >= {name: PLAN[name] for name in ("costly", "sweep_methods", "init", "bn")}.items()
-    assert cascade.settings["orders"] == ["cascade", "reverse", "independent"] and cascade.settings["draws"] == 2
+    assert cascade.settings["orders"] == ["cascade", "independent"] and cascade.settings["draws"] == 2
     recognition = by[recognition_scores].settings
     assert (recognition["products"], recognition["draws"]) == (["gradient_x_input"], 2)
     assert (recognition["init"], recognition["bn"]) == ("own", "keep-stats"), "the main setting"
@@ -189,6 +190,7 @@ def test_a_part_may_end_with_the_last_photograph(study, toy):
         ({"products": ["guided_backprop"]}, "^guided_backprop is to be looked at closely, but is not among the meth"),
         ({"calibrated": ["vargrad"]}, "^vargrad is to be looked at closely"),
         ({"sweep_methods": ["gradcam"]}, "^gradcam is to be looked at closely, but is not among the methods; add it"),
+        ({"orders": ["independent"]}, "^orders is .'independent'.; start with cascade"),
         ({"count": 17}, "^n_images is 17, but .* has 1 to 16 photographs"),
         ({"image_range": [8]}, "^image_range is .8.; give two places"),
         ({"image_range": [8, 24]}, "^image_range is .8, 24.; give two places"),
@@ -347,6 +349,12 @@ def test_masks_are_told_by_method_and_metric():
             assert float(width) == pytest.approx(half, abs=5.1e-5) and "-" not in mean
             signs.add(mean[0])
     assert signs == {"0", "−"}
+
+
+def test_one_photograph_gives_a_mean_without_an_interval():
+    table = named([-0.25], metric="hog", intervention="random_mask", against="gaussian(1)", step=0)
+    cells = mask_table(table, ["gradient"]).loc["Gradient"]
+    assert cells["HOG"] == "−0.2500 ± –" and cells["SSIM"] == "– ± –"
 
 
 def test_blocks_are_told_by_network():
