@@ -185,6 +185,7 @@ def _lead(net: Net, rule: Rule) -> Part:
         return ahead.mean(1)
 
     estimate = crossed_bootstrap(tables, share, seed_of("crossed bootstrap", net.name))
+    estimate = replace(estimate, undefined=_least_known(tables))
     return _part(net, rule, estimate, f"{len(steps)} steps")
 
 
@@ -209,11 +210,15 @@ def _excess(net: Net, rule: Rule) -> Part:
         return np.abs(difference).max(1) - np.abs(even - uneven).max(1)
 
     estimate = crossed_bootstrap(np.concatenate(parts), excess, seed_of("crossed bootstrap", net.name), strata=odd)
-    # A maximum is as well known as the least known of its numbers.
-    estimate = replace(estimate, undefined=float(np.isnan(tables).mean((1, 2)).max()))
+    estimate = replace(estimate, undefined=_least_known(tables))
     if len(odd) < 4:  # a half of one draw says nothing about how draws scatter
         estimate = replace(estimate, low=-np.inf, high=np.inf)
     return _part(net, rule, estimate, f"{count} numbers")
+
+
+def _least_known(tables: np.ndarray) -> float:
+    """Share of undefined values in the worst of some tables (T, n, J): what a largest or least number rests on."""
+    return float(np.isnan(tables).mean((1, 2)).max())
 
 
 def _part(net: Net, rule: Rule, estimate: Estimate, *words: str | None) -> Part:
