@@ -24,6 +24,7 @@ from lib import (
     claims,
     compute,
     data,
+    devices,
     published,
     randomization,
     reinitialisation,
@@ -41,8 +42,8 @@ from lib.scores import pack_scores, read_scores
 from lib.statistics import estimate
 from lib.units import units_of
 
-NOT_IN_RESULTS = ("out", "data_dir")
-"""Parameters that say where things lie; they change no number."""
+NOT_IN_RESULTS = ("out", "data_dir", "device")
+"""Parameters that say where things lie and where they are computed; `run.json` says it too."""
 
 
 class Study(Gathered):
@@ -61,6 +62,7 @@ class Study(Gathered):
         self.title = title_of(notebook_path(name))
         own = assigned_names(notebook_path(name)) - schema.keys()
         self.params = check_parameters(schema, _plain_values(namespace, own))
+        devices.choose(self.params.get("device", ""))
         check(name, self.params)
         compute.settle()
         self.preset = os.environ.get("SALIENCY_PRESET", "scratch")

@@ -79,6 +79,7 @@ sweep_methods: list[str] = [
     "guided_gradcam",
 ]
 gallery: int = 2  # images whose maps are shown
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/01_model_randomization
 

@@ -54,6 +54,7 @@ n_images: int = 20  # test images, spread evenly over the classes
 draws: int = 2  # nets that were never trained, to compare with
 proxy_images: int = 100  # test images on which a classifier tries to tell the two nets' maps apart
 gallery: int = 2  # images whose maps are shown, the first of them a digit 0
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/02_data_randomization
 

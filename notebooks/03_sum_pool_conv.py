@@ -93,6 +93,7 @@ net_methods: list[str] = [
     "input",
     "random",
 ]
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/03_sum_pool_conv
 

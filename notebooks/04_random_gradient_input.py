@@ -54,6 +54,7 @@ methods: list[str] = [
     "competitive_gradient_x_input(keep=random,classes=5)",
 ]
 reinitialisations: int = 3  # how often each net is destroyed, for the competition
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/04_random_gradient_input
 

@@ -72,6 +72,7 @@ n_pairs: int = 20  # test pairs, spread evenly over the five classes
 few_pairs: int = 5  # of them, for the methods that are not the paper's
 draws: int = 3  # random nets that every trained net is compared with
 init: list[str] = ["tn(0.01)", "own"]  # what random weights are drawn from; the first is used in all figures
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/05_confounded_tasks
 

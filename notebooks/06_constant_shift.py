@@ -148,6 +148,7 @@ samples: int = 5  # images with a cat of their own
 borrowed: int = 2  # cats that are tried on other images
 draws: int = 1  # networks of each kind with equal outputs
 pattern_images: int = 4000  # training images that patterns are estimated on
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/06_constant_shift
 

@@ -63,6 +63,7 @@ tail_pairs: int = 5  # pairs of masks of each further law
 side: int = 299  # height and width of a mask, as printed
 log_stds: list[float] = [0.25, 0.5, 1.0, 1.5, 2.0]  # spread of the log-amplitude of log-normal masks
 others: list[str] = ["student_t(3)", "laplace_power(3)"]  # further laws with heavy tails
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/07_metric_calibration
 

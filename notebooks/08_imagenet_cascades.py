@@ -79,6 +79,7 @@ mask_draws: int = 5  # random masks for each photograph
 init: list[str] = ["tn(0.01)"]  # laws of the new weights; the first is used everywhere, the others are swept
 # batch norm of a destroyed unit: fresh (1, 0, mean 0, variance 1); keep-stats as released; drawn. The first everywhere
 bn: list[str] = ["fresh"]
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # folder of downloaded data; empty: SALIENCY_DATA, else data/
 out: str = ""  # where results go; empty: reports/scratch/08_imagenet_cascades
 

@@ -26,7 +26,7 @@ from lib.errors import StudyError
 from lib.parameters import read_parameters, read_params_file
 from lib.randomization import randomization_maps, randomization_scores
 from lib.scores import read_scores
-from lib.study import Study
+from lib.study import NOT_IN_RESULTS, Study
 
 NAME = "01_model_randomization"
 PARAMS = smoke_params(NAME)[-1]
@@ -134,7 +134,7 @@ def test_what_is_saved_is_complete_and_true(first_run):
     assert text == json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False)
     assert results["study"] == NAME and (results["preset"], results["variant"]) == ("smoke", "mlp-smoke")
     assert results["title"] == "Does the map change when the model is destroyed?"
-    expected = {name: value for name, value in all_values().items() if name not in ("out", "data_dir")}
+    expected = {name: value for name, value in all_values().items() if name not in NOT_IN_RESULTS}
     assert results["params"] == expected
     packed = (first_run / "scores.csv.xz").read_bytes()
     assert results["digest"] == hashlib.sha256(lzma.decompress(packed)).hexdigest()
