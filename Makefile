@@ -37,6 +37,7 @@ bench: $(READY)
 	python benchmarks/cascade.py
 	python benchmarks/similarity_speed.py
 	python benchmarks/photograph_speed.py
+	python benchmarks/photograph_memory.py
 
 # One list of dependencies: what stands below "- pip:" in environment.yml.
 $(READY): environment.yml pyproject.toml
