@@ -136,9 +136,14 @@ def hands(count: int, name: str) -> Hands:
     count : how many, at least 1.
     name : of the set, e.g. ``train``; sets of different names share no draw.
     """
+    return hands_of(drawn_ages(count, name), name)
+
+
+def drawn_ages(count: int, name: str) -> Tensor:
+    """The ages of the hands of a set, see `hands`: (N,), float64, in months."""
     if count < 1:
         raise StudyError(f"{count} hands are to be drawn; draw at least 1.")
-    return hands_of(_evenly(count, AGES, name, "age"), name)
+    return _evenly(count, AGES, name, "age")
 
 
 def hands_of(ages: Tensor, name: str) -> Hands:
