@@ -23,6 +23,8 @@ def bone_age_calls(
 ) -> list[Call]:  # fmt: skip
     """All tables of the study: for each training seed the cascades and the errors on held-out hands.
 
+    The first net is destroyed once more before clean hands, from the output down.
+
     Parameters
     ----------
     seeds : of training, each a net of its own.
@@ -43,7 +45,13 @@ def bone_age_calls(
         if number < least:
             raise StudyError(f"{name} is {number}; it must be at least {least}.")
     swept = [each for each in methods if each not in CONTROLS]
-    plan: dict[str, Any] = {"sweep_methods": swept, "orders": list(orders), "init": list(init), "count": n_images, "draws": draws}
+    plan: dict[str, Any] = {
+        "sweep_methods": swept,
+        "orders": list(orders),
+        "init": list(init),
+        "count": n_images,
+        "draws": draws,
+    }
     calls = []
     for seed in seeds:
         own = recipe | {"training_seed": seed}
@@ -51,7 +59,11 @@ def bone_age_calls(
             study.call(cascade_scores, methods=list(methods), **own, **plan),
             study.call(error_scores, **own, count=test_hands),
         ]
-    return calls
+    first = recipe | {"training_seed": seeds[0]}
+    return [
+        *calls,
+        study.call(cascade_scores, methods=list(methods), **first, **plan | {"orders": orders[:1]}, clean=True),
+    ]
 
 
 def bone_age_picture_calls(

@@ -7,6 +7,7 @@ decided on other nets.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import torch
@@ -16,13 +17,15 @@ from lib import compute, hands
 from lib.attributions.controls import Edge
 from lib.bone_age import Recipe, months, trained
 from lib.comparison import Examples
-from lib.errors import StudyError
 from lib.explained import maps_of
 from lib.randomization import randomization_maps, randomization_scores
 from lib.workspace import working_copy
 
 PREFIX = "bone age: "
 """Stands before the interventions of `lib.randomization`, e.g. ``bone age: cascade``."""
+
+CLEAN = "bone age, clean hands: "
+"""Stands there if the hands are clean: without noise, on a black background."""
 
 ERROR = f"{PREFIX}error"
 """The intervention of `error_scores`."""
@@ -42,7 +45,7 @@ _EVERY_PIXEL = float("inf")
 
 def cascade_scores(
     *, train_hands: int, iterations: int, training_seed: int, methods: Sequence[str], sweep_methods: Sequence[str],
-    orders: Sequence[str], init: Sequence[str], count: int, draws: int, seed: int = 0,
+    orders: Sequence[str], init: Sequence[str], count: int, draws: int, clean: bool = False, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """Destroy a net that tells bone age unit by unit, and compare the maps of its one output with those before.
 
@@ -51,18 +54,16 @@ def cascade_scores(
     train_hands, iterations, training_seed : see `lib.bone_age.Recipe`.
     methods, sweep_methods, orders, init, draws, seed : see `lib.randomization.randomization_scores`.
     count : hands that are explained, at least 2; none of them was trained on.
+    clean : whether these are without noise, on a black background; the hands trained on are neither.
 
     Returns
     -------
-    Its table, with `PREFIX` before every intervention, and the columns model, dataset and seed.
+    Its table, with `PREFIX` or `CLEAN` before every intervention, and the columns model, dataset and seed.
     """
-    if count < 2:
-        raise StudyError(f"n_images is {count}; explain at least 2 hands, each map is compared with that of another.")
     model = trained(Recipe(train_hands, iterations, seed=training_seed))
-    explained = hands.hands(count, "explained")
     table = randomization_scores(
         model,
-        explained.images,
+        clean_hands(count, "explained") if clean else hands.hands(count, "explained").images,
         _the_output(count),
         methods,
         draws=draws,
@@ -73,7 +74,7 @@ def cascade_scores(
         background=_EVERY_PIXEL,
         seed=seed,
     )
-    return _named(table.assign(intervention=PREFIX + table.intervention), training_seed)
+    return _named(table.assign(intervention=(CLEAN if clean else PREFIX) + table.intervention), training_seed)
 
 
 def error_scores(*, train_hands: int, iterations: int, training_seed: int, count: int) -> pd.DataFrame:
@@ -140,6 +141,12 @@ def hand_pictures(
             found[f"{name}, trained"] = stages[0]
             found[f"{name}, random, {law}"] = stages[-1]
     return found
+
+
+def clean_hands(count: int, name: str) -> Tensor:
+    """The images (N, 1, H, W) of a set of `lib.hands.hands`, without noise and on a black background."""
+    looks = hands.drawn_looks(count, name)
+    return hands.rendered(hands.drawn_ages(count, name), replace(looks, brightness=torch.zeros_like(looks.brightness)))
 
 
 def _the_output(count: int) -> Tensor:

@@ -6,15 +6,25 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lib.bone_age_scores import MEAN_AGE, PREFIX
+from lib.bone_age_scores import CLEAN, MEAN_AGE, PREFIX
 from lib.nulls import corrected
 from lib.statistics import Estimate, estimate
 
 
 def of_net(scores: pd.DataFrame, training_seed: int) -> pd.DataFrame:
-    """The scores of one net, its interventions without the prefix of this study."""
-    own = scores[scores.seed == training_seed]
-    return own.assign(intervention=own.intervention.astype(str).str.removeprefix(PREFIX))
+    """The scores of one net on hands as it was trained on, its interventions without the prefix of this study."""
+    return _of(scores, training_seed, PREFIX)
+
+
+def on_clean_hands(scores: pd.DataFrame, training_seed: int) -> pd.DataFrame:
+    """The scores of one net on clean hands, its interventions without the prefix of this study."""
+    return _of(scores, training_seed, CLEAN)
+
+
+def _of(scores: pd.DataFrame, training_seed: int, prefix: str) -> pd.DataFrame:
+    interventions = scores.intervention.astype(str)
+    own = scores[(scores.seed == training_seed) & interventions.str.startswith(prefix)]
+    return own.assign(intervention=own.intervention.astype(str).str.removeprefix(prefix))
 
 
 def with_corrected(scores: pd.DataFrame) -> pd.DataFrame:
@@ -46,9 +56,13 @@ def error_table(scores: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
     )
 
 
-def error_words(scores: pd.DataFrame, level: str) -> str:
-    """The mean absolute error in months of one net, level ``net``, or of `MEAN_AGE`: ``5.2 [4.9, 5.6]``."""
-    found = _error(scores, level)
+def error_words(scores: pd.DataFrame) -> tuple[str, str]:
+    """The mean absolute errors in months of one net and of always saying the mean age: ``5.2 [4.9, 5.6]``."""
+    net, mean = (_error(scores, level) for level in ("net", MEAN_AGE))
+    return _words(net), _words(mean)
+
+
+def _words(found: Estimate) -> str:
     return f"{found.value:.1f} [{found.low:.1f}, {found.high:.1f}]"
 
 

@@ -32,7 +32,7 @@ def hand_strip(pictures: Mapping[str, np.ndarray], ages: Sequence[float]) -> Fig
     names = [f"{age:g} months" for age in ages]
     rows = {
         title: dict(zip(names, pictures[name], strict=True))
-        for title, name in (("age alone", "alike"), ("as the net, sees them", "image"))
+        for title, name in (("age alone", "alike"), ("as the net sees", "image"))
     }
     return gallery(rows, grey=tuple(names))
 
@@ -103,6 +103,10 @@ def complete_dots(
         null = summary(own[own.against == "null_other_image"], ["method"])
         marks["trained, another hand"] = (null, "0.45", "|")
         draw_dots(axis, rows, marks)
+        # A likeness counted from the null has no lower end.
+        least = min(float(found.value.min()) for found, *_ in marks.values())
+        axis.set_xlim(min(axis.get_xlim()[0], least - 0.1), 1.05)
+        axis.tick_params(axis="y", length=0)
         if metric in thresholds:
             axis.axvline(thresholds[metric], color="0.3", linestyle=":", linewidth=1.2)
         axis.set_title(title, fontsize=10)
