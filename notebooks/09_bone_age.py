@@ -37,8 +37,8 @@
 seeds: list[int] = [0]  # of training, each a net of its own; the first is used in the figures
 train_hands: int = 320  # hands that each net is trained on, at least 32
 iterations: int = 60  # of training, with batches of 32 hands
-test_hands: int = 200  # further hands on which its errors are measured
-n_images: int = 20  # further hands that are explained, at least 2
+test_hands: int = 100  # further hands on which its errors are measured
+n_images: int = 10  # further hands that are explained, at least 2
 draws: int = 2  # how often each net is re-initialised; every draw meets every hand
 methods: list[str] = ["guided_backprop", "gradient", "edge", "input"]  # two methods and two controls
 orders: list[str] = ["cascade", "reverse"]  # cascade: from the output down; reverse: from the input up
