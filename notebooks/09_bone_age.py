@@ -237,7 +237,7 @@ study.table(
 #
 # - `iterations = 1`: a net that has learned nothing. Does its map of a hand look any different?
 # - `orders = ["cascade", "reverse", "independent"]` adds each unit alone to the scores.
-# - Put `"gradcam"` into `methods` and read what the library says.
+# - Put `"gradcam(layer=mixed3)"` into `methods`: where does the net look?
 
 # %%
 study.save()
