@@ -78,6 +78,21 @@ def test_the_bones_of_the_wrist_come_one_after_the_other(age, count):
     assert ((y > 0.05) & (y < 0.16) & (abs(x) < 0.11)).sum() == count
 
 
+def test_a_bone_that_is_not_there_yet_leaves_no_pixel():
+    image = drawn([12.0], size=3.0)[0]
+    # The place of a bone that comes with 42 months.
+    row, column = round(WRIST[1] - 0.068 * 3 * PIXELS), round(WRIST[0] - 0.022 * 3 * PIXELS)
+    patch = image[row - 4 : row + 5, column - 4 : column + 5]
+    assert np.ptp(patch) == 0 and patch[0, 0] > image.min()
+
+
+def test_contrast_and_brightness_change_the_scale_of_an_image_and_nothing_else():
+    plain = drawn([24.0, 100.0, 216.0], contrast=1.0, brightness=0.0)
+    for contrast, brightness in ((0.7, 0.02), (1.1, 0.12)):
+        changed = drawn([24.0, 100.0, 216.0], contrast=contrast, brightness=brightness)
+        np.testing.assert_allclose(changed, brightness + contrast * plain, atol=1e-6)
+
+
 def test_a_turn_turns_the_whole_hand():
     usual, turned = drawn([100.0])[0], drawn([100.0], turn=10.0)[0]
     pivot = (WRIST[0], WRIST[1] - 0.4 * PIXELS * 0.94)
