@@ -10,7 +10,8 @@ import torch
 from lib import attributions, compute, hands, initialisers, randomization
 from lib.attributions import CONTROLS
 from lib.bone_age import BoneAgeNet, Recipe
-from lib.bone_age_scores import cascade_scores, error_scores, hand_pictures
+from lib.bone_age_pictures import hand_pictures
+from lib.bone_age_scores import cascade_scores, error_scores
 from lib.calls import Call
 from lib.comparison import Examples
 from lib.errors import StudyError

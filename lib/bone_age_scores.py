@@ -14,11 +14,8 @@ import torch
 from torch import Tensor
 
 from lib import compute, hands
-from lib.attributions.controls import Edge
 from lib.bone_age import Recipe, months, trained
-from lib.comparison import Examples
-from lib.explained import maps_of
-from lib.randomization import randomization_maps, randomization_scores
+from lib.randomization import randomization_scores
 from lib.workspace import working_copy
 
 PREFIX = "bone age: "
@@ -61,10 +58,12 @@ def cascade_scores(
     Its table, with `PREFIX` or `CLEAN` before every intervention, and the columns model, dataset and seed.
     """
     model = trained(Recipe(train_hands, iterations, seed=training_seed))
+    ages = hands.drawn_ages(count, "explained")
+    images = clean_hands(ages, "explained") if clean else hands.hands_of(ages, "explained").images
     table = randomization_scores(
         model,
-        clean_hands(count, "explained") if clean else hands.hands(count, "explained").images,
-        _the_output(count),
+        images,
+        the_output(count),
         methods,
         draws=draws,
         orders=orders,
@@ -109,48 +108,14 @@ def error_scores(*, train_hands: int, iterations: int, training_seed: int, count
     return _named(pd.concat(tables, ignore_index=True), training_seed)
 
 
-def hand_pictures(
-    *, train_hands: int, iterations: int, training_seed: int, ages: Sequence[float], methods: Sequence[str],
-    init: Sequence[str], seed: int = 0,
-) -> dict[str, Tensor]:  # fmt: skip
-    """Hands of some ages, and their maps by a trained net and by the same net with all weights drawn anew.
-
-    Parameters
-    ----------
-    train_hands, iterations, training_seed : see `lib.bone_age.Recipe`.
-    ages : in months.
-    methods : written forms.
-    init : laws of the new weights.
-    seed : of the new weights, those of draw 0 of `cascade_scores`.
-
-    Returns
-    -------
-    ``alike``, hands that differ in age alone; ``image``, hands as the net sees them, and their ``edge``; for each
-    method ``guided_backprop, trained`` and, for each law, ``guided_backprop, random, own``. Each (ages, H, W).
-    """
-    months_old = torch.tensor(list(ages), dtype=torch.float64)
-    alike = hands.rendered(months_old, hands.usual_looks(len(ages)))
-    seen = hands.hands_of(months_old, "shown").images
-    model = trained(Recipe(train_hands, iterations, seed=training_seed))
-    targets = _the_output(len(ages))
-    edges = maps_of(model, Examples.of(seen, targets), [Edge()], seed)["edge"]
-    found = {"alike": alike[:, 0], "image": seen[:, 0], "edge": edges[:, 0]}
-    for law in init:
-        maps = randomization_maps(model, seen, targets, methods, init=law, seed=seed)
-        for name, (stages,) in maps.items():
-            found[f"{name}, trained"] = stages[0]
-            found[f"{name}, random, {law}"] = stages[-1]
-    return found
+def clean_hands(ages: Tensor, name: str) -> Tensor:
+    """The hands of `lib.hands.hands_of` without noise, on a black background: (N, 1, H, W)."""
+    looks = hands.drawn_looks(len(ages), name)
+    return hands.rendered(ages, replace(looks, brightness=torch.zeros_like(looks.brightness)))
 
 
-def clean_hands(count: int, name: str) -> Tensor:
-    """The images (N, 1, H, W) of a set of `lib.hands.hands`, without noise and on a black background."""
-    looks = hands.drawn_looks(count, name)
-    return hands.rendered(hands.drawn_ages(count, name), replace(looks, brightness=torch.zeros_like(looks.brightness)))
-
-
-def _the_output(count: int) -> Tensor:
-    """The one output, for each image."""
+def the_output(count: int) -> Tensor:
+    """The one output, to be explained for each of some images: (count,)."""
     return torch.zeros(count, dtype=torch.int64)
 
 

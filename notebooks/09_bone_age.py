@@ -129,13 +129,12 @@ study.figure(
 # tell age.
 
 # %%
-columns = {f"{each}, trained": f"{figures.spoken(each)}, trained" for each in looking[:1]}
-columns |= {f"{each}, random, {law}": f"{figures.spoken(each)}, random {law}" for each in looking[:1] for law in init}
-columns |= {f"{each}, trained": f"{figures.spoken(each)}, trained" for each in looking[1:]}
-columns |= {f"{each}, random, {init[0]}": f"{figures.spoken(each)}, random {init[0]}" for each in looking[1:]}
-columns |= {"edge": "Edges (control)"}
+close, *others = looking
+columns = {"image": "image"} | figures.map_columns(close, init)
+for each in others:
+    columns |= figures.map_columns(each, init[:1])
 study.figure(
-    figures.hand_maps(pictures, shown, columns),
+    figures.hand_maps(pictures, shown, columns | {"edge": "Edges (control)"}),
     "maps",
     f"After all weights were drawn from {init[0]}: {figures.complete_words(own, looking, 'cascade')}. Signed maps, red "
     "positive, blue negative, each scaled by its own 99th percentile.",

@@ -8,10 +8,11 @@ import torch
 from made_up import rows_of, scores
 from torch import nn
 
-from lib import bone_age_scores, figures
+from lib import bone_age_pictures, bone_age_scores, figures
 from lib.attributions.rectified import GuidedBackprop
 from lib.bone_age import CENTRE, BoneAgeNet
 from lib.bone_age_calls import bone_age_calls, bone_age_picture_calls
+from lib.bone_age_pictures import hand_pictures
 from lib.bone_age_scores import (
     CLEAN,
     DATASET,
@@ -20,7 +21,6 @@ from lib.bone_age_scores import (
     cascade_scores,
     clean_hands,
     error_scores,
-    hand_pictures,
 )
 from lib.bone_age_tables import error_table, error_words, of_net, on_clean_hands, with_corrected
 from lib.calls import Call
@@ -58,7 +58,8 @@ def untrained(monkeypatch):
     for value in model.parameters():
         value.copy_(torch.randn(value.shape, generator=generator) * 0.2 + (value.dim() == 1))
     asked = []
-    monkeypatch.setattr(bone_age_scores, "trained", lambda recipe: asked.append(recipe) or model)
+    for module in (bone_age_scores, bone_age_pictures):
+        monkeypatch.setattr(module, "trained", lambda recipe: asked.append(recipe) or model)
     return model, asked
 
 
@@ -82,7 +83,7 @@ def test_rows_stand_under_names_of_their_own(untrained):
 
 
 def test_clean_hands_are_those_without_noise_on_black():
-    clean, noisy = clean_hands(4, "some"), hands(4, "some").images
+    clean, noisy = clean_hands(drawn_ages(4, "some"), "some"), hands(4, "some").images
     looks = drawn_looks(4, "some")
     assert (clean[:, 0, 0] == 0).all() and (clean > 0.1).float().mean() > 0.2
     background = clean == 0
@@ -113,17 +114,26 @@ def test_errors_are_in_months_beside_those_of_the_mean_age(monkeypatch):
 
 def test_pictures_are_maps_of_the_trained_net_and_of_the_wholly_random_one(untrained):
     model, _ = untrained
-    found = hand_pictures(**RECIPE, ages=[24.0, 200.0], methods=["guided_backprop"], init=["own"])
-    assert list(found) == ["alike", "image", "edge", "guided_backprop, trained", "guided_backprop, random, own"]
-    images = found["image"].unsqueeze(1)
-    examples = Examples.of(images, torch.zeros(2, dtype=torch.int64))
-    *_, last = steps(model, units_of(model, images), law_named("own", model), 0)
+    laws = ["tn(0.01)", "own"]
+    found = hand_pictures(**RECIPE, ages=[24.0, 200.0], methods=["guided_backprop", "gradient"], init=laws)
+    columns = [*figures.map_columns("guided_backprop", laws), *figures.map_columns("gradient", laws[:1])]
+    clean = [*figures.map_columns("guided_backprop", laws, "clean, ")]
+    assert set(found) == {"alike", "image", "clean", "edge", *columns, *clean}
+    *_, last = steps(model, units_of(model, found["image"].unsqueeze(1)), law_named("own", model), 0)
     random = BoneAgeNet().eval().requires_grad_(False)
     random.load_state_dict(last.state)
-    for net, words in ((model, "trained"), (random, "random, own")):
-        maps = maps_of(net, examples, [GuidedBackprop()])["guided_backprop"]
-        assert torch.equal(found[f"guided_backprop, {words}"], maps[:, 0])
+    for image, kind in (("image", ""), ("clean", "clean, ")):
+        examples = Examples.of(found[image].unsqueeze(1), torch.zeros(2, dtype=torch.int64))
+        for net, words in ((model, "trained"), (random, "random, own")):
+            maps = maps_of(net, examples, [GuidedBackprop()])["guided_backprop"]
+            assert torch.equal(found[f"{kind}guided_backprop, {words}"], maps[:, 0])
+    assert torch.equal(found["clean"], clean_hands(torch.tensor([24.0, 200.0]).double(), "shown")[:, 0])
     assert (found["edge"] >= 0).all() and found["alike"].shape == (2, 96, 96)
+    figure = figures.hand_maps(
+        found, [24.0, 200.0], dict.fromkeys(["image"], "image") | dict(zip(clean, "abc", strict=True))
+    )
+    assert [axis.get_title() for axis in figure.axes[:4]] == ["image", "a", "b", "c"] and len(figure.axes) == 8
+    assert [axis.images[0].get_cmap().name for axis in figure.axes[:2]] == ["gray", "RdBu_r"]
 
 
 def made(value, against="original", step=6, method="guided_backprop", metric="ssim", intervention="cascade", draw=0):

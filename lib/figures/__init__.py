@@ -1,6 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
-from lib.figures.bone_age import complete_dots, complete_words, hand_maps, hand_strip, told_ages
+from lib.figures.bone_age import complete_dots, complete_words, hand_maps, hand_strip, map_columns, told_ages
 from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words, rises
 from lib.figures.causal import causal_graph
 from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
@@ -142,6 +142,7 @@ __all__ = [
     "law_words",
     "layers_curves",
     "learning_curves",
+    "map_columns",
     "map_grid",
     "mask_pairs",
     "mask_words",

@@ -26,13 +26,13 @@ def hand_strip(pictures: Mapping[str, np.ndarray], ages: Sequence[float]) -> Fig
 
     Parameters
     ----------
-    pictures : those of `lib.bone_age_scores.hand_pictures`.
+    pictures : those of `lib.bone_age_pictures.hand_pictures`.
     ages : theirs, in months.
     """
     names = [f"{age:g} months" for age in ages]
     rows = {
         title: dict(zip(names, pictures[name], strict=True))
-        for title, name in (("age alone", "alike"), ("as the net sees", "image"))
+        for title, name in (("age alone", "alike"), ("seen by the net", "image"))
     }
     return gallery(rows, grey=tuple(names))
 
@@ -42,16 +42,21 @@ def hand_maps(pictures: Mapping[str, np.ndarray], ages: Sequence[float], columns
 
     Parameters
     ----------
-    pictures : those of `lib.bone_age_scores.hand_pictures`.
+    pictures : those of `lib.bone_age_pictures.hand_pictures`.
     ages : theirs, in months.
-    columns : name of a picture -> title.
+    columns : name of a picture -> title; the first is an image, in grey.
     """
     rows = {
-        f"{age:g} months": {"image": pictures["image"][number]}
-        | {title: pictures[name][number] for name, title in columns.items()}
+        f"{age:g} months": {title: pictures[name][number] for name, title in columns.items()}
         for number, age in enumerate(ages)
     }
-    return gallery(rows)
+    return gallery(rows, grey=tuple(columns.values())[:1])
+
+
+def map_columns(method: str, laws: Sequence[str], kind: str = "") -> dict[str, str]:
+    """Names of pictures -> titles: the maps of a trained net, and of random ones; ``kind`` stands before the names."""
+    titles = {f"{kind}{method}, trained": f"{spoken(method)}, trained"}
+    return titles | {f"{kind}{method}, random, {law}": f"{spoken(method)}, random {law}" for law in laws}
 
 
 def told_ages(scores: pd.DataFrame) -> Figure:
