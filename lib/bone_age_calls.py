@@ -91,6 +91,8 @@ def _check(seeds: Sequence[int], recipe: dict[str, Any], methods: Sequence[str],
     for setting in randomization.sweep(init=init).values():
         initialisers.law_named(setting.init, model)
     attributions.methods(methods)
+    if not set(methods) - set(CONTROLS):
+        raise StudyError(f"methods is {list(methods)}; name at least one that looks at the net.")
     image = torch.rand(1, 1, hands.SIDE, hands.SIDE, generator=compute.generator("check"))
     examples = Examples.of(image, torch.zeros(1, dtype=torch.int64))
     randomization.check_methods(model, examples, methods)

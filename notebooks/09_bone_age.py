@@ -166,8 +166,9 @@ clean = on_clean_hands(scores, seeds[0])
 study.figure(
     figures.complete_dots(clean, methods, laws, {"spearman_abs": 0.9, "ssim_corrected": 0.8}),
     "clean",
-    f"Without noise, on black, {init[0]}: {figures.complete_words(clean, looking, 'cascade')}. Dotted: what A-36 would ask "
-    f"for. Means and 95 % intervals, {n_images} hands x {draws} draws, training seed {seeds[0]}.",
+    f"Without noise, on black, {init[0]}: {figures.complete_words(clean, looking, 'cascade')}. The trained net's map of "
+    f"another hand has an SSIM of {figures.in_words(clean, looking, 'ssim', 'null_other_image')}. Dotted: what A-36 would "
+    f"ask for. Means and 95 % intervals, {n_images} hands x {draws} draws, training seed {seeds[0]}.",
     "Three panels of dots with intervals, as above, for hands without noise on a black background.",
 )
 
@@ -187,8 +188,8 @@ study.figure(
 # %% [markdown]
 # ## Which layers?
 #
-# X-02 asks where the change comes from. From the output down, Guided Backprop should not care until the lower layers are
-# reached, says A3; from the input up, it should care at once.
+# X-02 asks where the change comes from. If A3 describes this net, Guided Backprop stays what it was from the output down
+# until the lower layers are reached, and is another map at once from the input up.
 
 # %%
 study.figure(
@@ -203,8 +204,8 @@ if "reverse" in orders:
     study.figure(
         figures.orders_beside(own, looking),
         "orders",
-        f"The lowest unit alone → all: {figures.in_words(own, looking, 'spearman_abs', intervention='reverse')}. From the "
-        "output down on the left, from the input up on the right; means and 95 % intervals.",
+        f"From the input up, the lowest unit alone → all: {figures.in_words(own, looking, 'spearman_abs', intervention='reverse')}. "
+        "From the output down on the left, from the input up on the right; means and 95 % intervals.",
         "Two panels of curves: similarity while the net is destroyed from the output down, and from the input up.",
     )
 

@@ -209,6 +209,7 @@ def test_each_seed_is_a_net_and_clean_hands_are_for_the_first():
         ({"recipe": {"train_hands": 31, "iterations": 2}}, "at least one batch of 32 hands"),
         ({"init": ["tn(0.02)"]}, "initialiser 'tn"),
         ({"methods": ["lime"]}, "lime"),
+        ({"methods": ["edge", "input"]}, "at least one that looks at the net"),
         ({"methods": ["gradcam"]}, "GradCAM needs a convolutional layer"),
         ({"orders": ["reverse"]}, "start with cascade"),
         ({"n_images": 1}, "n_images is 1; it must be at least 2"),
