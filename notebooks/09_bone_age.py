@@ -204,8 +204,9 @@ if "reverse" in orders:
     study.figure(
         figures.orders_beside(own, looking),
         "orders",
-        f"From the input up, the lowest unit alone → all: {figures.in_words(own, looking, 'spearman_abs', intervention='reverse')}. "
-        "From the output down on the left, from the input up on the right; means and 95 % intervals.",
+        "From the input up, the lowest unit alone → all: "
+        f"{figures.in_words(own, looking, 'spearman_abs', intervention='reverse')}. Left: from the output down; right: from "
+        "the input up. Means and 95 % intervals.",
         "Two panels of curves: similarity while the net is destroyed from the output down, and from the input up.",
     )
 
