@@ -230,8 +230,10 @@ study.table(
 # - **Guided Backprop here is right in the sense of its definition**: every ReLU is changed, those inside the branches too,
 #   and the library checks that none was missed. A map of a copy that never got the new weights would be the same map, and
 #   indistinguishable indeed; study 01 shows that fault on purpose.
+# - **The grid** in the maps of random nets comes from kernels of 3x3 pixels in steps of 2: some pixels stand under four of
+#   them, others under one. Inception v4 begins with such a convolution too.
 # - **Loss.** The weights of L1 and L2 are not printed; nor is the unit that they are mixed in.
-# - **Easy**: a hand. **Difficult**: to say what two eyes would call the same.
+# - **Easy**: to draw a hand. **Difficult**: to say what two eyes would call the same.
 
 # %% [markdown]
 # ## Try it yourself
