@@ -162,6 +162,15 @@ study.figure(
 # on such hands.
 
 # %%
+study.figure(
+    figures.hand_maps(pictures, shown, {"clean": "image"} | figures.map_columns(close, init, "clean, ")),
+    "clean-maps",
+    "The same hands, without noise and on black, with maps of the trained net and of random ones. Signed maps, red "
+    "positive, blue negative, each scaled by its own 99th percentile.",
+    "Grid of hands on black and maps: rows are ages, columns Guided Backprop of the trained and of random nets.",
+)
+
+# %%
 clean = on_clean_hands(scores, seeds[0])
 study.figure(
     figures.complete_dots(clean, methods, laws, {"spearman_abs": 0.9, "ssim_corrected": 0.8}),
@@ -178,10 +187,11 @@ study.figure(
 
 # %%
 study.figure(
-    figures.full_reinit(own, methods),
+    figures.full_reinit(clean, methods),
     "resemblance",
-    f"With all weights from {init[0]}, maps correlate with the edges of the hand by "
-    f"{figures.in_words(own, looking, 'spearman_abs', 'edge')}. Means and 95 % intervals.",
+    f"With all weights from {init[0]}, maps of clean hands correlate with the image by "
+    f"{figures.in_words(clean, looking, 'spearman_abs', 'input')}, with its edges by "
+    f"{figures.in_words(clean, looking, 'spearman_abs', 'edge')}. Means and 95 % intervals.",
     "Dots with intervals, one row per method: similarity to the trained net's map, to the image, to its edges.",
 )
 
