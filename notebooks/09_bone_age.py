@@ -125,8 +125,8 @@ study.figure(
 #
 # This is the figure of the paper, with the gradient beside it and one more kind of random net. The paper's text draws new
 # weights from a truncated normal law with standard deviation 0.01; its code runs the initialiser that training started
-# from. Batch norm forgets its statistics in both. Cover the titles, and try to say which map belongs to a net that can
-# tell age.
+# from. Every variable is drawn anew, so batch norm forgets its statistics too (the code keeps them). Cover the titles,
+# and try to say which map belongs to a net that can tell age.
 
 # %%
 close, *others = looking
