@@ -84,7 +84,7 @@ laws = {"cascade": init[0], **{f"cascade(init={law})": law for law in init[1:]}}
 # %%
 study.figure(
     figures.hand_strip(pictures, shown),
-    "hands",
+    "drawn-hands",
     "With age the gaps between the bones close and the wrist fills. Above, hands that differ in age alone; below, as the "
     "net sees them: sizes, poses, contrasts and noise vary too.",
     "Two rows of drawn radiographs of hands, from the youngest to the oldest.",
