@@ -29,6 +29,7 @@ STUDIES = {
     "06_constant_shift",
     "07_metric_calibration",
     "08_imagenet_cascades",
+    "09_bone_age",
     "",
 }
 ROWS = yaml.safe_load(Path(claims.__file__).with_name("claims.yml").read_text(encoding="utf-8"))

@@ -87,7 +87,7 @@ def test_a_params_file_fits_its_notebook(path):
     values = read_params_file(path)
     check_parameters(read_parameters(ROOT / "notebooks" / f"{path.parent.name}.py"), values)
     assert "out" not in values, "the runner decides where a report goes"
-    assert {"models", "networks"} & values.keys(), "every run names its nets; nothing is inferred"
+    assert {"models", "networks", "seeds"} & values.keys(), "every run names its nets; nothing is inferred"
 
 
 GOOD = """\

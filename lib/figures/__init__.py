@@ -1,5 +1,6 @@
 """The few plots of the papers, in one style; every mean with its 95 % interval, captions by the notebook."""
 
+from lib.figures.bone_age import complete_dots, complete_words, hand_maps, hand_strip, map_columns, told_ages
 from lib.figures.cats import borrowed_cats, cat_gallery, cat_rise, cat_transfer, cat_words, rises
 from lib.figures.causal import causal_graph
 from lib.figures.completeness import completeness_strips, empty_mass_dots, gap_words, mean_of_sums
@@ -104,6 +105,8 @@ __all__ = [
     "check_table",
     "common_patterns",
     "competition_table",
+    "complete_dots",
+    "complete_words",
     "completeness_curves",
     "completeness_strips",
     "destroyed_gradient",
@@ -123,6 +126,8 @@ __all__ = [
     "gap_words",
     "half_dots",
     "half_words",
+    "hand_maps",
+    "hand_strip",
     "in_words",
     "invariance_means",
     "invariance_table",
@@ -137,6 +142,7 @@ __all__ = [
     "law_words",
     "layers_curves",
     "learning_curves",
+    "map_columns",
     "map_grid",
     "mask_pairs",
     "mask_words",
@@ -182,6 +188,7 @@ __all__ = [
     "tail_curves",
     "task_gallery",
     "tie_curve",
+    "told_ages",
     "two_networks",
     "undefined_words",
     "unit_bars",
