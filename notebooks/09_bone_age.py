@@ -45,6 +45,7 @@ orders: list[str] = ["cascade", "reverse"]  # cascade: from the output down; rev
 # laws of the new weights; the first is used everywhere, the others for the cascade; own: the one training started from
 init: list[str] = ["tn(0.01)", "own"]
 shown: list[float] = [24.0, 84.0, 144.0, 204.0]  # ages of the hands in the figures, in months from 12 to 216
+device: str = ""  # cpu or cuda; empty: the first GPU if there is one, else the CPU
 data_dir: str = ""  # nothing is read from it: hands are drawn
 out: str = ""  # where results go; empty: reports/scratch/09_bone_age
 
