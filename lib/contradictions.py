@@ -161,8 +161,8 @@ QUESTIONS: dict[str, Question] = {
             ),
             Sentence(
                 {"A-10": SUPPORTED, "A-14": SUPPORTED},
-                "Besides, the gradient follows the whole network, while Guided Backprop keeps most of its ranking when the "
-                "upper half is destroyed.",
+                "Besides, the gradient follows the whole network, while Guided Backprop keeps most of its ranking when "
+                "the upper half is destroyed.",
             ),
         ),
     ),
