@@ -47,13 +47,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """A method: its name for readers, as it is written in the scores, and how it is written elsewhere by group."""
+    """A method.
+
+    Attributes
+    ----------
+    title, name : for readers, and as it is written in the scores.
+    kind : ``methods`` or ``controls``.
+    spelled : group of columns -> how it is written there.
+    missing : group -> why it was not measured, if there is more to say than that.
+    shown : group -> the claim whose figure shows it, where it is another than the column's.
+    """
 
     title: str
     name: str
     kind: str = "methods"
     spelled: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
 
 
 def _alike(at: str | list[int], bar: float, **more: Any) -> tuple[Reading, ...]:
@@ -101,7 +111,7 @@ COLUMNS = (
     Column(
         "bottom-up",
         "Lower half destroyed",
-        "nets",
+        "reverse",
         "mean ρₐ over the first half of the bottom-up cascade below 0.7, the bar of A-14 and A-16",
         "A-33",
         _alike("upper", 0.7, intervention="reverse"),
@@ -171,7 +181,7 @@ COLUMNS = (
     Column(
         "edges",
         "Edges of a destroyed net",
-        "nets",
+        "edges",
         "ρₐ between the map of a net whose units are all re-initialised and the edges of the picture below 0.4, the "
         "bar from which A-42 calls a map dominated by the picture",
         "A-17",
@@ -190,6 +200,7 @@ ROWS = (
         "SmoothGrad",
         "smoothgrad",
         spelled={"photographs": "smoothgrad(samples=15)", "shift": "smoothgrad_absolute"},
+        shown={"shift": "K-57"},
     ),
     Row("Gradient ⊙ input", "gradient_x_input"),
     Row(
@@ -206,15 +217,16 @@ ROWS = (
             "photographs": "ig_smoothgrad(samples=5,steps=5)",
             "shift": "smoothgrad_absolute(of=integrated_gradients(steps=10))",
         },
+        shown={"nets": "A-32", "shift": "K-57"},
     ),
     Row("Guided Backprop", "guided_backprop"),
-    Row("GradCAM", "gradcam"),
-    Row("Guided GradCAM", "guided_gradcam"),
+    Row("GradCAM", "gradcam", shown={"shift": "K-40"}),
+    Row("Guided GradCAM", "guided_gradcam", shown={"shift": "K-40"}),
     Row("VarGrad", "vargrad", spelled={"photographs": "vargrad(samples=15)", "shift": "vargrad_absolute"}),
     Row("DeconvNet", "deconvnet"),
-    Row("DeepLIFT", "deeplift"),
-    Row("ε-LRP", "lrp_epsilon", spelled={"shift": "dtd_zero"}),
-    Row("Deep Taylor, z⁺", "dtd_zplus", missing={"photographs": _NO_PATTERNS}),
+    Row("DeepLIFT", "deeplift", shown={"nets": "A-34"}),
+    Row("ε-LRP", "lrp_epsilon", spelled={"shift": "dtd_zero"}, shown={"nets": "A-34"}),
+    Row("Deep Taylor, z⁺", "dtd_zplus", missing={"photographs": _NO_PATTERNS}, shown={"nets": "A-34"}),
     Row("PatternNet, given patterns", "pattern_net(patterns=shared)", missing={"photographs": _NO_PATTERNS}),
     Row(
         "PatternAttribution, given patterns",
@@ -225,9 +237,13 @@ ROWS = (
         "PatternAttribution, own patterns",
         "pattern_attribution",
         missing={"photographs": _NO_PATTERNS},
+        shown={"shift": "K-35"},
     ),
     Row(
-        "Perturbation mask", "meaningful_perturbation", missing=dict.fromkeys(("nets", "labels", "photographs"), _SLOW)
+        "Perturbation mask",
+        "meaningful_perturbation",
+        missing=dict.fromkeys(("reverse", "labels", "photographs"), _SLOW),
+        shown={"nets": "A-35"},
     ),
     Row("Competitive gradient ⊙ input", "competitive_gradient_x_input"),
     Row("Edges of the image", "edge", "controls", missing={"shift": _BLIND}),

@@ -54,6 +54,7 @@ def decided(monkeypatch):
         return [dict(claim) for claim in claims]
 
     monkeypatch.setattr(index, "decide_all", decide_all)
+    monkeypatch.setattr(index, "cross_table", lambda scores: {})
     return claims, seen
 
 
@@ -135,7 +136,7 @@ def test_the_paper_preset_has_a_table_in_markdown(tmp_path, decided):
     assert "**supported**; second reading: contradicted" in row
     assert "[01 x](01_a/x/index.html#claim-A-1)" in row
     assert "2 claims: **1** supported · **1** not tested." in readme
-    assert "Not yet tested: A-9." in readme
+    assert "- **A-9** (A1): wording of A-9. No run has measured it yet." in readme
     assert "not evidence" not in pages["index.html"]
 
 
