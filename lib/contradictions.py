@@ -258,7 +258,7 @@ def answers(verdicts: pd.DataFrame, figures: Mapping[str, str]) -> dict[str, str
 def with_answers(claims: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Decided claims, the contradictions among them with their question, answer and what decides it.
 
-    A contradiction of which nothing was tested stays without an answer.
+    An answer stands in place of a verdict. A contradiction of which nothing was tested stays without one.
     """
     claims = list(claims)
     verdicts = verdicts_of(claims)
@@ -282,4 +282,4 @@ def _answered(name: str, verdicts: Mapping[str, str]) -> dict[str, Any]:
     if answer == _UNTESTED:
         return {}
     decided_by = [claim for claim in question.decided_by if verdicts.get(claim, NOT_TESTED) != NOT_TESTED]
-    return {"question": question.text, "answer": answer, "decided_by": decided_by}
+    return {"verdict": None, "question": question.text, "answer": answer, "decided_by": decided_by}

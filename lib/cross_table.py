@@ -19,9 +19,9 @@ from lib.measures import Net, nets_of
 from lib.parts import combine, deciding, measure
 from lib.thresholds import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Rule
 
-PASS, FAIL, UNCLEAR = "pass", "fail", "unclear"
+PASS, FAIL, OPEN = "pass", "fail", "open"
 
-_WORDS = {SUPPORTED: PASS, CONTRADICTED: FAIL, INCONCLUSIVE: UNCLEAR}
+_WORDS = {SUPPORTED: PASS, CONTRADICTED: FAIL, INCONCLUSIVE: OPEN}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cell:
     Attributes
     ----------
     reading : its name.
-    result : `PASS`, `FAIL`, `UNCLEAR`, or empty where nothing was measured.
+    result : `PASS`, `FAIL`, `OPEN`, or empty where nothing was measured.
     why : the deciding part in words, or why there is none.
     value, interval, n, draws, undefined : of the part that decides.
     run : its net.

@@ -153,7 +153,7 @@ COLUMNS = (
         )
         for name, title in (
             ("const", "Shifted by a constant"),
-            ("checker", "… by a checkerboard"),
+            ("checker", "… by a checker"),
             ("cat", "… by a cat"),
         )
     ),

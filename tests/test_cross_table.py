@@ -11,7 +11,7 @@ from made_up import around, cascade_of, rows_of, scores
 
 from lib import attributions
 from lib.claims import ledger
-from lib.cross_table import FAIL, PASS, UNCLEAR, cross_table, passed
+from lib.cross_table import FAIL, OPEN, PASS, cross_table, passed
 from lib.cross_tests import COLUMNS, ROWS
 
 KEYS = [column.key for column in COLUMNS]
@@ -47,7 +47,7 @@ def test_every_method_and_every_test_is_named_once_and_every_threshold_is_a_clai
         ([0.9, 0.8, 0.2, 0.2], {"upper": [FAIL], "full": [PASS]}),
         ([0.5, 0.5, 0.5, 0.65], {"upper": [PASS], "full": [FAIL]}),
         # The upper half is the first two of four steps; 0.7 is neither above nor below 0.7.
-        ([0.8, 0.6, 0.9, 0.6], {"upper": [UNCLEAR], "full": [UNCLEAR]}),
+        ([0.8, 0.6, 0.9, 0.6], {"upper": [OPEN], "full": [OPEN]}),
     ],
 )
 def test_the_cascade_passes_where_maps_change(steps, expected):
@@ -74,9 +74,9 @@ def test_one_net_is_enough_to_fail_and_a_net_without_the_method_does_not_count()
 
 @pytest.mark.parametrize(
     ("dense", "convolutional", "expected"),
-    [(0.0, 0.0, PASS), (0.5, 0.0, FAIL), (0.0, 0.5, FAIL), (0.01, 0.0, UNCLEAR), (1e-9, 1e-9, PASS)],
+    [(0.0, 0.0, PASS), (0.5, 0.0, FAIL), (0.0, 0.5, FAIL), (0.01, 0.0, OPEN), (1e-9, 1e-9, PASS)],
 )
-def test_a_shift_is_passed_without_change_failed_with_a_large_one_and_unclear_between(dense, convolutional, expected):
+def test_a_shift_is_passed_without_change_failed_with_a_large_one_and_open_between(dense, convolutional, expected):
     images = np.ones(10) + np.arange(10) / 1000
     table = scores(
         *(
@@ -131,8 +131,8 @@ def test_what_was_not_measured_says_why():
         assert cells["gradient"]["shift-cat"][0].why == "not measured"
 
 
-def test_too_many_constant_maps_leave_a_test_unclear():
+def test_too_many_constant_maps_leave_a_test_open():
     values = around(0.1)
     values[:3] = np.nan
     cells = cross_table(scores(cascade_of([0.1]), rows_of(values, step=2)))["gradient"]
-    assert cells["full"][0].result == UNCLEAR and cells["full"][0].undefined == pytest.approx(0.3)
+    assert cells["full"][0].result == OPEN and cells["full"][0].undefined == pytest.approx(0.3)

@@ -73,12 +73,12 @@ def test_every_claim_stands_in_the_index(tmp_path, decided):
     assert check_page(html) == []
     assert "0.42 [0.36, 0.48]" in html and "n = 7 × 3 draws" in html
     assert 'href="01_a/x/index.html#curves"' in html and 'href="01_a/y/index.html#' not in html
-    fold = html.index('<details class="fold" id="not-yet-tested">')
+    fold = html.index('<details class="fold" id="not-yet-tested"')
     assert html.index('id="claim-A-2"') < fold < html.index('id="claim-A-3"')
     assert "quick preset: not evidence" in html
 
 
-def test_claims_stand_under_their_study_and_the_rest_last(tmp_path, decided):
+def test_claims_stand_under_their_study_and_answers_before_them(tmp_path, decided):
     put_run(tmp_path, "02_b", "x")
     decided[0][:] = [
         {"id": "X-01", "study": None, "wording": "which?", "answer": "the second", "decided_by": ["A-1"]},
@@ -86,7 +86,7 @@ def test_claims_stand_under_their_study_and_the_rest_last(tmp_path, decided):
         ledger_claim("A-1", "supported", study="01_a"),
     ]
     html = index.index_pages("quick", tmp_path)["index.html"]
-    places = [html.index(f'id="claim-{name}"') for name in ("A-1", "A-2", "X-01")]
+    places = [html.index(f'id="claim-{name}"') for name in ("X-01", "A-1", "A-2")]
     assert places == sorted(places)
     assert "<h3>Question 02_b?</h3>" in html and "<h3>01 a</h3>" in html and "the second" in html
 

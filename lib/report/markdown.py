@@ -48,7 +48,7 @@ def readme(
     if answered:
         lines += ["", "## Where the papers contradict each other", ""]
         lines += [
-            f"- **{claim['id']}** ({_table_cell(claim.get('source') or '')}). {claim.get('question') or ''} {claim['answer']} "
+            f"- **{claim['id']}** ({claim.get('source') or ''}). {claim.get('question') or ''} {claim['answer']} "
             f"Decided by {', '.join(claim['decided_by'])}."
             for claim in answered
         ]

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lib.cross_table import FAIL, PASS, UNCLEAR, Cell, passed
+from lib.cross_table import FAIL, OPEN, PASS, Cell, passed
 from lib.cross_tests import COLUMNS, ROWS, Column, Row
 from lib.report.render import Link
 from lib.report.verdicts import Claim, number_text, size_text, value_text
 
-MARKS = {PASS: "✓", FAIL: "✗", UNCLEAR: "?"}
+MARKS = {PASS: "✓", FAIL: "✗", OPEN: "?"}
 """The sign beside the word, for those who do not see the colour."""
 
 Table = Mapping[str, Mapping[str, tuple[Cell, ...]]]
 
 
-def columns() -> list[dict[str, str]]:
-    """Title and rule of every test."""
-    return [{"key": column.key, "title": column.title, "rule": column.rule} for column in COLUMNS]
+def titles() -> list[str]:
+    """The tests, in the order of the columns."""
+    return [column.title for column in COLUMNS]
+
+
+def rules() -> list[tuple[str, str]]:
+    """When a method passes, each with the tests that the rule is for."""
+    found: dict[str, list[str]] = {}
+    for column in COLUMNS:
+        found.setdefault(column.rule, []).append(column.title)
+    return [(", ".join(names), rule) for rule, names in found.items()]
 
 
 def rows(table: Table, claims: Sequence[Claim]) -> list[dict[str, Any]]:
@@ -67,10 +75,11 @@ def _line(cell: Cell, row: Row, column: Column, links: Mapping[str, Sequence[Lin
 
 def _short(value: float | None) -> str:
     if value is None:
-        return "undefined"
+        return "–"
     if abs(value) < 1e-6:
         return "0"
-    return number_text(value, 1 if abs(value) >= 10 else 2)
+    decimals = 1 if abs(value) >= 10 else 2
+    return number_text(round(value, decimals) + 0.0, decimals)  # no minus before a zero
 
 
 def _figure(run: str, links: Sequence[Link]) -> str | None:
@@ -84,19 +93,14 @@ def markdown(table: Table, claims: Sequence[Claim]) -> list[str]:
     found = rows(table, claims)
     if not found:
         return []
-    head = ["method", *(column.title for column in COLUMNS), "passed"]
+    head = ["method", *titles(), "passed"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in found:
         name = f"*{row['title']}* (control)" if row["kind"] == "controls" else row["title"]
         lines.append("| " + " | ".join([name, *map(_markdown_cell, row["cells"]), row["passed"]]) + " |")
-    rules = [f"- **{column.title}**: {column.rule}." for column in COLUMNS]
-    return [
-        *lines,
-        "",
-        "✓ passes, ✗ fails, ? unclear: the interval lies on both sides, or maps are constant.",
-        "",
-        *rules,
-    ]
+    told = [f"- **{names}**: {rule}." for names, rule in rules()]
+    legend = "✓ passes, ✗ fails, ? open: the interval lies on both sides, or maps are constant."
+    return [*lines, "", legend, "", *told]
 
 
 def _markdown_cell(cell: dict[str, Any]) -> str:
