@@ -8,7 +8,7 @@ reading corrects for it and stands beside the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,7 +120,7 @@ def _on_own_images(net: Net, rule: Rule) -> Net:
     return replace(net, rows={key: at[own[at]] for key, at in net.rows.items()})
 
 
-def passed(cells: dict[str, tuple[Cell, ...]]) -> tuple[int, int]:
+def passed(cells: Mapping[str, tuple[Cell, ...]]) -> tuple[int, int]:
     """Count the tests that a method passes in every reading, and those that it was put to."""
     measured = [each for each in cells.values() if each[0].result]
     return sum(all(cell.result == PASS for cell in each) for each in measured), len(measured)

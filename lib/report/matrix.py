@@ -42,7 +42,7 @@ def rows(table: Table, claims: Sequence[Claim]) -> list[dict[str, Any]]:
         {
             "title": row.title,
             "kind": row.kind,
-            "passed": "{} of {}".format(*passed(dict(table[row.name]))),
+            "passed": "{} of {}".format(*passed(table[row.name])),
             "cells": [
                 {
                     "column": column.title,
@@ -52,7 +52,7 @@ def rows(table: Table, claims: Sequence[Claim]) -> list[dict[str, Any]]:
             ],
         }
         for row in ROWS
-        if row.name in table and passed(dict(table[row.name]))[1]
+        if row.name in table and passed(table[row.name])[1]
     ]
 
 
