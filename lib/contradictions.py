@@ -274,6 +274,13 @@ def verdicts_of(claims: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
+def readings(names: Iterable[str], verdicts: Mapping[str, str]) -> list[dict[str, str]]:
+    """Claims and second readings by name, each with the ``id`` of the claim, the ``reading`` and its ``verdict``."""
+    return [
+        {"id": name.removesuffix(SECOND), "reading": name, "verdict": verdicts.get(name, NOT_TESTED)} for name in names
+    ]
+
+
 def _answered(name: str, verdicts: Mapping[str, str]) -> dict[str, Any]:
     question = QUESTIONS.get(name)
     if question is None:

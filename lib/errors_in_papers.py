@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lib.contradictions import SECOND
+from lib.contradictions import readings
 
 KINDS = {
     "error": "What is printed is wrong",
@@ -42,11 +42,7 @@ def with_proofs(verdicts: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _proof(needed: Mapping[str, str], verdicts: Mapping[str, str]) -> dict[str, Any]:
-    proofs = [
-        {"id": name.removesuffix(SECOND), "reading": name, "verdict": verdicts.get(name, "not tested")}
-        for name in needed
-    ]
     return {
-        "proofs": proofs,
+        "proofs": readings(needed, verdicts),
         "proved": all(verdicts.get(name) == it for name, it in needed.items()) if needed else None,
     }

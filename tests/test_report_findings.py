@@ -122,11 +122,11 @@ def test_the_last_sentence_counts_the_table():
     every = len(COLUMNS)
     (text,) = said(cross=table([every, every, 0], every))
     assert text.startswith(
-        f"Of 3 methods that were put to all {every} tests below, only Gradient and SmoothGrad pass them all."
+        f"Of 3 methods that were put to all {every} tests of the table, only Gradient and SmoothGrad pass them all."
     )
     assert "Noise, which explains nothing, passes" in text
     (text,) = said(cross=table([every - 1, 0], every, noise=False))
-    assert text == f"Of 2 methods that were put to all {every} tests below, none passes them all."
+    assert text == f"Of 2 methods that were put to all {every} tests of the table, none passes them all."
     (text,) = said(cross=table([every, 1], every, noise=False))
     assert text.endswith("only Gradient passes them all.")
     assert said(cross={}) == []
@@ -134,4 +134,4 @@ def test_the_last_sentence_counts_the_table():
 
 def test_each_finding_names_its_claims():
     (found,) = findings([claim("A-12", CONTRADICTED, parts=BLIND)], {})
-    assert found["claims"] == ["A-12"]
+    assert found["proofs"] == [{"id": "A-12", "reading": "A-12", "verdict": CONTRADICTED}]

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from lib.contradictions import SECOND, verdicts_of
+from lib.contradictions import readings, verdicts_of
 from lib.cross_table import Cell, passed
 from lib.cross_tests import COLUMNS, ROWS
 from lib.report.verdicts import Claim, number_text
@@ -101,7 +101,8 @@ def findings(claims: Sequence[Claim], cross: Mapping[str, Mapping[str, tuple[Cel
 
     Returns
     -------
-    For each finding its ``text`` in Markdown and the ``claims`` that it rests on; one about the table comes last.
+    For each finding its ``text`` in Markdown and its ``proofs``, the readings of claims that it rests on; one about the
+    table comes last.
     """
     by_id = {claim["id"]: claim for claim in claims}
     verdicts = verdicts_of(claims)
@@ -110,11 +111,10 @@ def findings(claims: Sequence[Claim], cross: Mapping[str, Mapping[str, tuple[Cel
         for outcome in outcomes:
             text = outcome.said(by_id, verdicts)
             if text:
-                names = dict.fromkeys(name.removesuffix(SECOND) for name in outcome.when)
-                found.append({"text": text, "claims": list(names)})
+                found.append({"text": text, "proofs": readings(outcome.when, verdicts)})
                 break
     table = _of_table(cross)
-    return [*found, {"text": table, "claims": []}] if table else found
+    return [*found, {"text": table, "proofs": []}] if table else found
 
 
 def _of_table(cross: Mapping[str, Mapping[str, tuple[Cell, ...]]]) -> str | None:
@@ -129,7 +129,7 @@ def _of_table(cross: Mapping[str, Mapping[str, tuple[Cell, ...]]]) -> str | None
     names = f"{', '.join(best[:-1])} and {best[-1]}" if len(best) > 1 else "".join(best)
     verb = "pass" if len(best) > 1 else "passes"
     only = f"only {names} {verb} them all" if best else "none passes them all"
-    sentence = f"Of {len(put)} methods that were put to all {every} tests below, {only}"
+    sentence = f"Of {len(put)} methods that were put to all {every} tests of the table, {only}"
     _, (good, tests) = rows["random"]
     if tests and good == tests:
         return f"{sentence}. Noise, which explains nothing, passes each that it can be put to: to pass is not enough."

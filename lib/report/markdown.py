@@ -38,7 +38,7 @@ def readme(
         "",
         BEGIN,
         "",
-        *_findings_table(found, claims),
+        *_findings_table(found),
         "",
         END,
     ]
@@ -93,12 +93,13 @@ def _table_cell(text: str) -> str:
     return text.replace("|", r"\|")
 
 
-def _findings_table(found: Sequence[dict[str, Any]], claims: Sequence[Claim]) -> list[str]:
+def _findings_table(found: Sequence[dict[str, Any]]) -> list[str]:
     """The findings, each with its claims and their verdicts."""
-    verdicts = {claim["id"]: verdict_of(claim) for claim in claims}
     lines = ["| | what was found | rests on |", "|---|---|---|"]
     for number, each in enumerate(found, 1):
-        rests = ", ".join(f"{name} {verdicts[name]}" for name in each["claims"]) or "the table of methods"
+        rests = (
+            ", ".join(f"{proof['reading']} {proof['verdict']}" for proof in each["proofs"]) or "the table of methods"
+        )
         lines.append(f"| {number} | {_table_cell(each['text'])} | {rests} |")
     return lines if found else ["Nothing has been found yet."]
 
