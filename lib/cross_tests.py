@@ -73,7 +73,7 @@ def _alike(at: str | list[int], bar: float, **more: Any) -> tuple[Reading, ...]:
 
 
 def _photographs(at: str, bar: float) -> tuple[Reading, ...]:
-    """The same on photographs, raw and counted from the map of another image upwards.
+    """The same on photographs, raw and counted from the similarity to the map of another image upwards.
 
     With the null s0, (s - s0) / (1 - s0) < bar is s - (1 - bar) s0 < bar.
     """

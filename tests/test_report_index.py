@@ -111,6 +111,28 @@ def test_runs_are_listed_with_their_state(tmp_path, decided, monkeypatch):
     assert 'href="02_b/bad/failed.html"' in failed and "index.html" not in failed
 
 
+def test_a_study_without_claims_and_one_without_a_report_have_their_cards(tmp_path, decided):
+    folder = put_run(tmp_path, "10_your_model", "mine")
+    results = json.loads((folder / "results.json").read_text())
+    del results["claims"]
+    (folder / "results.json").write_text(json.dumps(results))
+    bad = tmp_path / "reports/quick/11_new/x"
+    bad.mkdir(parents=True)
+    (bad / "failed.html").write_text("no")
+    decided[0][:] = [ledger_claim("A-1", "supported")]
+    html = index.index_pages("quick", tmp_path)["index.html"]
+    assert check_page(html) == []
+    cards = html[html.index('class="cards"') : html.index('id="runs"')]
+    assert "10 Question 10_your_model?" in cards and 'href="10_your_model/mine/index.html"' in cards
+    assert "11 11 new" in cards and 'href="11_new/x/failed.html"' in cards and "<img" not in cards
+
+
+def test_what_cannot_be_tested_says_why(tmp_path, decided):
+    decided[0][:] = [ledger_claim("A-3", "not tested", reason="Nobody was asked.", needs="People")]
+    html = index.index_pages("quick", tmp_path)["index.html"]
+    assert "Nobody was asked. <b>What would test it:</b> People." in html
+
+
 def test_all_scores_decide_together_and_text_stays_text(tmp_path, decided):
     put_run(tmp_path, "01_a", "x", rows="cnn,mnist,1,spearman,0.5\n")
     put_run(tmp_path, "01_a", "y", rows="null,mnist,,spearman,\n")
