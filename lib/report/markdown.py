@@ -36,6 +36,8 @@ def readme(
         "",
         f"{len(claims)} claims: {tally}.",
         "",
+        "## What was found",
+        "",
         BEGIN,
         "",
         *_findings_table(found),
