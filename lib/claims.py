@@ -44,6 +44,9 @@ Some parts ask for another number than a mean, or for verdicts:
     the methods of ``intervention`` only.
 ``consistent``
     claims whose verdict is the same on each of ``models`` x ``datasets``; not tested unless all of these are there.
+``verdicts``
+    other claims, whose verdicts over the same scores must all be "supported"; in a second reading those of their second
+    readings, where they have one.
 ``one_of``
     a list of alternatives, each a part as above; on each net one of them suffices. Those that name the same
     ``alternative`` are one, and must hold together.
@@ -90,7 +93,7 @@ def decide(claim_id: str, scores: pd.DataFrame) -> dict[str, Any]:
     -------
     The claim with ``verdict``, ``second_verdict`` (None without second parts), the numbers of the deciding part,
     all ``parts``, ``sensitivity`` (the verdict at an easier and at a harder threshold, None if there is no
-    threshold) and the ``runs`` (nets).
+    threshold) and the ``runs`` (nets). If it rests on the verdicts of other claims, these stand in ``decided_by``.
     """
     row = ledger()[claim_id]
     rules = row.get("parts", [])
@@ -101,7 +104,8 @@ def decide(claim_id: str, scores: pd.DataFrame) -> dict[str, Any]:
     part = deciding(first, verdict)
     numbers = part.as_json() if part else {}
     described = ("id", "source", "wording", "rule", "expected", "confidence", "experiment")
-    has_threshold = any(part.threshold for part in first)
+    others = list(dict.fromkeys(other for rule in rules for other in rule.get("verdicts", [])))
+    has_threshold = bool(first) and (bool(others) or any(part.threshold for part in first))
     return {
         **{name: row[name] for name in described},
         "verdict": verdict,
@@ -111,7 +115,7 @@ def decide(claim_id: str, scores: pd.DataFrame) -> dict[str, Any]:
         "sensitivity": {ease: combine(first, ease) for ease in ("easier", "harder")} if has_threshold else None,
         "parts": [part.as_json() for part in parts],
         "runs": sorted({run for part in parts for run in part.runs}),
-    }
+    } | ({"decided_by": others} if others else {})
 
 
 def _decided(rules: Iterable[Rule], nets: Sequence[Net]) -> list[Part]:
@@ -133,6 +137,8 @@ def _parts(rules: Iterable[Rule], nets: Sequence[Net]) -> list[Part]:
             found += [_unchanged(rule, net) for net in nets if net.takes_part(rule)]
         elif "consistent" in rule:
             found += _consistent(rule, nets)
+        elif "verdicts" in rule:
+            found += [_of_claim(rule, name, nets) for name in rule["verdicts"]]
         else:
             found += measure(rule, nets)
     return found
@@ -148,6 +154,9 @@ def _plain(rules: Iterable[Rule]) -> Iterator[Rule]:
                 for each in _plain(ledger()[name]["parts"]):
                     yield each
                     yield each | {"intervention": rule.get("intervention", "cascade")}
+        elif "verdicts" in rule:
+            for name in rule["verdicts"]:
+                yield from _plain(ledger()[name].get("parts", []))
         else:
             yield rule
 
@@ -202,3 +211,17 @@ def _consistent(rule: Rule, nets: Sequence[Net]) -> list[Part]:
         others = len(verdicts) - max(Counter(verdicts.values()).values())
         parts.append(verdict_part(rule, everyone, holds, verdict, *words, value=float(others)))
     return parts
+
+
+def _of_claim(rule: Rule, name: str, nets: Sequence[Net]) -> Part:
+    """The verdict of another claim on the same nets, also at its easier and at its harder thresholds."""
+    row = ledger()[name]
+    parts = _decided(row.get("parts", []), nets)
+    first, second = ([part for part in parts if part.second == reading] for reading in (False, True))
+    read = second if rule.get("second") and second else first
+    holds = f"{name} is supported"
+    if not read:
+        return verdict_part(rule, [], holds, INCONCLUSIVE, name, row["wording"], "not measured", measured=False)
+    part = verdict_part(rule, [], holds, combine(read), name, row["wording"])
+    runs = tuple(sorted({run for each in read for run in each.runs}))
+    return replace(part, runs=runs, easier=combine(read, "easier"), harder=combine(read, "harder"))

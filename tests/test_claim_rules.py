@@ -887,3 +887,75 @@ def test_without_the_other_data_set_nothing_is_tested(rule):
     assert rule(scores(rows_of(around(0.9)), rows_of(around(0.5), dataset="fashion", model="mlp")), OVER)[
         "verdict"
     ] == (NOT_TESTED)
+
+
+# Verdicts of other claims -------------------------------------------------------------------------------------------
+
+REST = {"verdicts": ["A-10", "A-11"]}
+"""A-10: the gradient's last step below 0.3 and, signed, within 0.1; A-11: its first step below 0.75."""
+
+
+def two_steps(first, last, **net):
+    signed = cascade_of([first, 0.0], metric="spearman", **net)
+    return scores(cascade_of([first, last], **net), signed)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "verdict", "each"),
+    [
+        (0.5, 0.1, SUPPORTED, [SUPPORTED, SUPPORTED]),
+        (0.9, 0.1, CONTRADICTED, [SUPPORTED, CONTRADICTED]),
+        (0.9, 0.3, CONTRADICTED, [INCONCLUSIVE, CONTRADICTED]),
+        (0.5, 0.3, INCONCLUSIVE, [INCONCLUSIVE, SUPPORTED]),
+    ],
+)
+def test_a_claim_can_rest_on_the_verdicts_of_others(rule, first, last, verdict, each):
+    found = rule(two_steps(first, last), REST)
+    assert verdict_and_parts(found) == (verdict, each)
+    assert found["decided_by"] == ["A-10", "A-11"] and found["runs"] == ["cnn-mnist"]
+    assert "A-11, Gradient reacts" in found["parts"][1]["label"]
+    # One bad seed is enough, as it is for the claims themselves.
+    assert rule(scores(two_steps(first, last), two_steps(0.5, 0.9, seed=1)), REST)["verdict"] == CONTRADICTED
+
+
+def test_what_others_have_not_measured_supports_nothing(rule):
+    # The deciding claim's own verdict at other thresholds is what is asked, and an unmeasured one stays undecided.
+    unmeasured = rule(two_steps(0.5, 0.1), {"verdicts": ["A-10", "A-50"]})
+    assert verdict_and_parts(unmeasured) == (INCONCLUSIVE, [SUPPORTED, INCONCLUSIVE])
+    assert "not measured" in unmeasured["parts"][1]["label"]
+    assert rule(rows_of(around(0.5), method="smoothgrad", step=3)[:0], REST)["verdict"] == NOT_TESTED
+    assert rule(two_steps(0.5, 0.1), {"verdicts": ["A-50", "A-59"]})["verdict"] == NOT_TESTED
+
+
+def test_the_sensitivity_is_that_of_the_claims_it_rests_on(rule):
+    # 0.7 is below 0.75 and 0.85, but above 0.65; 0.35 is below 0.4 only.
+    assert rule(two_steps(0.7, 0.1), REST)["sensitivity"] == {"easier": SUPPORTED, "harder": CONTRADICTED}
+    assert rule(two_steps(0.5, 0.35), REST)["sensitivity"] == {"easier": SUPPORTED, "harder": CONTRADICTED}
+    assert rule(two_steps(0.5, 0.1), REST)["sensitivity"] == {"easier": SUPPORTED, "harder": SUPPORTED}
+
+
+def test_a_second_reading_asks_for_second_readings_where_there_are_some(rule):
+    # A-14 has a strict second reading at 0.9, A-15 has none.
+    table = scores(cascade_of([0.8, 0.8, 0.1, 0.1], "guided_backprop"), cascade_of([0.1, 0.1, 0.1, 0.1], "gradient"))
+    claims = {"verdicts": ["A-14", "A-15"]}
+    found = rule(table, claims, claims | {"second": True})
+    assert (found["verdict"], found["second_verdict"]) == (SUPPORTED, CONTRADICTED)
+    assert [part["verdict"] for part in found["parts"]] == [SUPPORTED, SUPPORTED, CONTRADICTED, SUPPORTED]
+
+
+@pytest.mark.parametrize(
+    ("alike", "inside", "verdicts"),
+    [(0.95, 0.8, (SUPPORTED, SUPPORTED)), (0.95, 0.3, (SUPPORTED, CONTRADICTED)), (0.5, 0.8, (CONTRADICTED,) * 2)],
+)
+def test_some_method_is_blind_to_the_parameters(alike, inside, verdicts):
+    # A-37: above 0.9 everywhere; second reading: the same method above 0.7 on the foreground as well.
+    def both(method, everywhere, foreground):
+        return scores(
+            cascade_of([0.9, everywhere], method),
+            cascade_of([0.9, foreground], method, metric="spearman_abs_fg"),
+        )
+
+    # The gradient has the foreground of a blind method, and nothing else.
+    table = scores(both("gradient_x_input", alike, inside), both("gradient", 0.1, 0.95))
+    found = decide("A-37", table)
+    assert (found["verdict"], found["second_verdict"]) == verdicts

@@ -54,6 +54,7 @@ def decided(monkeypatch):
         return [dict(claim) for claim in claims]
 
     monkeypatch.setattr(index, "decide_all", decide_all)
+    monkeypatch.setattr(index, "cross_table", lambda scores: {})
     return claims, seen
 
 
@@ -72,12 +73,12 @@ def test_every_claim_stands_in_the_index(tmp_path, decided):
     assert check_page(html) == []
     assert "0.42 [0.36, 0.48]" in html and "n = 7 × 3 draws" in html
     assert 'href="01_a/x/index.html#curves"' in html and 'href="01_a/y/index.html#' not in html
-    fold = html.index('<details class="fold" id="not-yet-tested">')
+    fold = html.index('<details class="fold" id="not-yet-tested"')
     assert html.index('id="claim-A-2"') < fold < html.index('id="claim-A-3"')
     assert "quick preset: not evidence" in html
 
 
-def test_claims_stand_under_their_study_and_the_rest_last(tmp_path, decided):
+def test_claims_stand_under_their_study_and_answers_before_them(tmp_path, decided):
     put_run(tmp_path, "02_b", "x")
     decided[0][:] = [
         {"id": "X-01", "study": None, "wording": "which?", "answer": "the second", "decided_by": ["A-1"]},
@@ -85,7 +86,7 @@ def test_claims_stand_under_their_study_and_the_rest_last(tmp_path, decided):
         ledger_claim("A-1", "supported", study="01_a"),
     ]
     html = index.index_pages("quick", tmp_path)["index.html"]
-    places = [html.index(f'id="claim-{name}"') for name in ("A-1", "A-2", "X-01")]
+    places = [html.index(f'id="claim-{name}"') for name in ("X-01", "A-1", "A-2")]
     assert places == sorted(places)
     assert "<h3>Question 02_b?</h3>" in html and "<h3>01 a</h3>" in html and "the second" in html
 
@@ -108,6 +109,28 @@ def test_runs_are_listed_with_their_state(tmp_path, decided, monkeypatch):
     assert "computed with an earlier library" in old
     assert 'href="01_a/relapsed/failed.html"' in relapsed and "the older report stands" in relapsed
     assert 'href="02_b/bad/failed.html"' in failed and "index.html" not in failed
+
+
+def test_a_study_without_claims_and_one_without_a_report_have_their_cards(tmp_path, decided):
+    folder = put_run(tmp_path, "10_your_model", "mine")
+    results = json.loads((folder / "results.json").read_text())
+    del results["claims"]
+    (folder / "results.json").write_text(json.dumps(results))
+    bad = tmp_path / "reports/quick/11_new/x"
+    bad.mkdir(parents=True)
+    (bad / "failed.html").write_text("no")
+    decided[0][:] = [ledger_claim("A-1", "supported")]
+    html = index.index_pages("quick", tmp_path)["index.html"]
+    assert check_page(html) == []
+    cards = html[html.index('class="cards"') : html.index('id="runs"')]
+    assert "10 Question 10_your_model?" in cards and 'href="10_your_model/mine/index.html"' in cards
+    assert "11 11 new" in cards and 'href="11_new/x/failed.html"' in cards and "<img" not in cards
+
+
+def test_what_cannot_be_tested_says_why(tmp_path, decided):
+    decided[0][:] = [ledger_claim("A-3", "not tested", reason="Nobody was asked.", needs="People")]
+    html = index.index_pages("quick", tmp_path)["index.html"]
+    assert "Nobody was asked. <b>What would test it:</b> People." in html
 
 
 def test_all_scores_decide_together_and_text_stays_text(tmp_path, decided):
@@ -135,7 +158,7 @@ def test_the_paper_preset_has_a_table_in_markdown(tmp_path, decided):
     assert "**supported**; second reading: contradicted" in row
     assert "[01 x](01_a/x/index.html#claim-A-1)" in row
     assert "2 claims: **1** supported · **1** not tested." in readme
-    assert "Not yet tested: A-9." in readme
+    assert "- **A-9** (A1): wording of A-9. No run has measured it yet." in readme
     assert "not evidence" not in pages["index.html"]
 
 

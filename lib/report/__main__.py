@@ -189,6 +189,13 @@ def _methods(_options: argparse.Namespace, root: Path) -> int:
     return 0
 
 
+def _findings(_options: argparse.Namespace, root: Path) -> int:
+    from lib.report.markdown import write_findings
+
+    print(f"Findings: {write_findings(root)}")
+    return 0
+
+
 COMMANDS = {
     "run": _run,
     "scores": _scores,
@@ -198,6 +205,7 @@ COMMANDS = {
     "check": _check,
     "all": _all,
     "methods": _methods,
+    "findings": _findings,
 }
 
 
@@ -229,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "train":
             command.add_argument("--preset", default="", help="only if a run of this preset must be computed")
     commands.add_parser("methods", help="bring the README's section on methods up to date with their docstrings")
+    commands.add_parser("findings", help="bring the README's findings up to date with those of the paper preset")
     render = commands.add_parser("render", help="render a notebook that was run by hand")
     render.add_argument("notebook", type=Path, help="the .ipynb that papermill or Jupyter has saved")
     return parser

@@ -6,7 +6,6 @@ Nothing is typed in here: the page is a function of the folders below ``reports/
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,18 @@ from typing import Any
 
 import pandas as pd
 
+from lib.contradictions import verdicts_of, with_answers
+from lib.cross_table import cross_table
+from lib.errors_in_papers import KINDS, with_proofs
+from lib.report import matrix
 from lib.report.check import damaged_file
+from lib.report.findings import findings
+from lib.report.markdown import readme
 from lib.report.pages import page
 from lib.report.prose import Prose
 from lib.report.render import Link
-from lib.report.verdicts import Claim, count_verdicts, size_text, value_text, verdict_of
+from lib.report.thumbnails import thumbnail
+from lib.report.verdicts import Claim, verdict_of
 from lib.scores import read_scores
 
 
@@ -104,10 +110,13 @@ def decide_all(scores: pd.DataFrame) -> list[Claim]:
 def index_pages(preset: str, root: Path) -> dict[str, str]:
     """Make the files of the index: name to content."""
     runs = find_runs(preset, root)
-    claims = decide_all(load_all_scores(runs))
+    scores = load_all_scores(runs)
+    claims = with_answers(decide_all(scores))
     for claim in claims:
         claim["shown_in"] = _links(claim, runs)
-    tested = [claim for claim in claims if verdict_of(claim) != "not tested"]
+    cross = cross_table(scores)
+    found = findings(claims, cross)
+    tested = [claim for claim in claims if verdict_of(claim) not in ("not tested", "answered")]
     titles = {run.study: run.title for run in runs}
     # What no single study decides comes last.
     names = sorted({str(claim.get("study") or "") for claim in tested}, key=lambda name: (not name, name))
@@ -124,14 +133,23 @@ def index_pages(preset: str, root: Path) -> dict[str, str]:
             "index.html.j2",
             preset=preset,
             claims=claims,
+            found=found,
+            by_id={claim["id"]: claim for claim in claims},
+            tests=matrix.titles(),
+            rules=matrix.rules(),
+            matrix=matrix.rows(cross, claims),
+            contradictions=[claim for claim in claims if verdict_of(claim) == "answered"],
+            errors=_errors(claims, runs),
+            kinds=KINDS,
             studies=studies,
+            made=_made(runs),
             untested=[claim for claim in claims if verdict_of(claim) == "not tested"],
             runs=[_row(run) for run in runs],
             prose=Prose(),
         )
     }
     if preset == "paper":
-        pages["README.md"] = _readme(claims, studies)
+        pages["README.md"] = readme(claims, studies, found, matrix.markdown(cross, claims))
     return pages
 
 
@@ -185,51 +203,24 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
-def _readme(claims: list[Claim], studies: list[dict[str, Any]]) -> str:
-    tally = " · ".join(f"**{count}** {verdict}" for verdict, count in count_verdicts(claims))
-    lines = [
-        "# Verdicts of the paper preset",
-        "",
-        "Written by `make reports PRESET=paper` from the runs in this folder; do not edit. "
-        "`index.html`, opened from a clone, shows the same with intervals drawn, rules and parts.",
-        "",
-        f"{len(claims)} claims: {tally}.",
-    ]
-    for study in studies:
-        lines += [
-            "",
-            f"## {study['title']}",
-            "",
-            "| id | source | claim | expected | measured | size | verdict | shown in |",
-            "|---|---|---|---|---|---|---|---|",
-            *(_readme_row(claim) for claim in study["claims"]),
-        ]
-    untested = [claim["id"] for claim in claims if verdict_of(claim) == "not tested"]
-    if untested:
-        lines += ["", f"Not yet tested: {', '.join(untested)}."]
-    return "\n".join(lines) + "\n"
+def _errors(claims: list[Claim], runs: list[Run]) -> list[dict[str, Any]]:
+    """What is wrong in the papers, with the address of the figure that shows it where there is such a report."""
+    reports = {f"{run.study}/{run.variant}" for run in runs if (run.folder / "index.html").exists()}
+    shown = []
+    for entry in with_proofs(verdicts_of(claims)):
+        report, _, anchor = entry.get("figure", "").partition("#")
+        shown.append(entry | {"href": f"{report}/index.html#{anchor}" if report in reports else None})
+    return shown
 
 
-def _readme_row(claim: Claim) -> str:
-    verdict = f"**{verdict_of(claim)}**"
-    if claim.get("answer"):
-        verdict += f": {claim['answer']}"
-    if claim.get("second_verdict"):
-        verdict += f"; second reading: {claim['second_verdict']}"
-    cells = [
-        claim["id"],
-        claim.get("source") or "",
-        claim.get("wording") or "",
-        claim.get("expected") or "",
-        value_text(claim),
-        size_text(claim),
-        verdict,
-        ", ".join(f"[{link.text}]({link.href})" for link in claim["shown_in"]),
-    ]
-    return "| " + " | ".join(_table_cell(cell) for cell in cells) + " |"
-
-
-def _table_cell(text: str) -> str:
-    # A bar ends a cell, also inside a formula.
-    text = re.sub(r"\$[^$]*\$", lambda formula: formula[0].replace("|", r"\vert "), " ".join(text.split()))
-    return text.replace("|", r"\|")
+def _made(runs: list[Run]) -> list[dict[str, Any]]:
+    """The studies with the runs of each, and a small picture of the first that has a report."""
+    made: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        study = made.setdefault(run.study, {"title": run.title, "number": run.study.split("_")[0], "picture": None})
+        report = run.folder / "index.html"
+        if study["picture"] is None and report.exists():
+            study["picture"] = thumbnail(report.read_text(encoding="utf-8", errors="replace"))
+        study.setdefault("runs", []).append(_row(run))
+        study["seconds"] = study.get("seconds", 0) + (run.about.get("compute_seconds") or run.about.get("seconds") or 0)
+    return list(made.values())

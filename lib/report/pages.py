@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from lib.report import verdicts
 
@@ -40,8 +42,20 @@ def _environment() -> Environment:
         duration=duration_text,
         day=lambda moment: str(moment)[:10],
         parameter=parameter_text,
+        claim_links=claim_links,
     )
     return environment
+
+
+def claim_links(text: str, claims: Container[str]) -> Markup:
+    """Link the claims that a text names to their places on the page."""
+    name = re.compile(r"\b[AYKX]-\d\d\b")
+    return Markup(
+        name.sub(
+            lambda found: f'<a href="#claim-{found[0]}">{found[0]}</a>' if found[0] in claims else found[0],
+            str(escape(text)),
+        )
+    )
 
 
 def page(template: str, **content: Any) -> str:

@@ -59,7 +59,7 @@ class Prose:
             raise StudyError(
                 f"The formula ${latex.strip()}$ cannot be typeset ({reason}); correct it where it is written."
             ) from error
-        return f'<span class="formula">{mathml}</span>' if display else mathml
+        return f'<span class="formula" tabindex="0">{mathml}</span>' if display else mathml
 
     def anchor(self, html: str) -> str:
         """Make a readable anchor for a heading that no other heading of the page has."""
