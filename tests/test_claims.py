@@ -76,7 +76,7 @@ def test_a_row_is_complete_and_its_formulas_render(row):
     described = {"id", "study", "source", "wording", "experiment", "rule", "expected", "confidence"}
     assert described <= row.keys() <= described | {"parts", "reason", "needs"}
     # What cannot be tested says why, and what would test it; contradictions between papers are answered elsewhere.
-    open_still = "parts" not in row and not row["id"].startswith("X-") and row["id"] != "A-36"
+    open_still = "parts" not in row and not row["id"].startswith("X-")
     assert [name in row for name in ("reason", "needs")] == [open_still] * 2
     assert row["study"] in STUDIES
     assert row["confidence"] in {"high", "medium", "low", ""}
