@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -93,7 +94,8 @@ def modules_of(found: Any) -> list[ModuleType]:
         if module.__name__ not in known:
             known[module.__name__] = module
             waiting += [importlib.import_module(name) for name in _beside(module)]
-    return [known[name] for name in sorted(known)]
+    # Python cannot show the source of an empty file.
+    return [known[name] for name in sorted(known) if _source(known[name])]
 
 
 def first_line(error: Exception) -> str:
@@ -106,7 +108,7 @@ def _arguments(path: str, what: str) -> tuple[tuple[str, Any], ...]:
     _, _, written = path.partition("(")
     try:
         call = ast.parse(f"_({written}", mode="eval").body
-        assert isinstance(call, ast.Call) and not call.args
+        assert isinstance(call, ast.Call) and not call.args and all(each.arg for each in call.keywords)
         return tuple((str(each.arg), ast.literal_eval(each.value)) for each in call.keywords)
     except (SyntaxError, ValueError, AssertionError) as error:
         raise StudyError(
@@ -121,7 +123,7 @@ def _beside(module: ModuleType) -> Iterator[str]:
         return
     folder = module.__file__.rpartition("/")[0]
     package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
-    for name in _imports(ast.parse(inspect.getsource(module)), package):
+    for name in _imports(ast.parse(_source(module)), package):
         same_package = bool(package) and name.split(".")[0] == package.split(".")[0]
         try:
             spec = importlib.util.find_spec(name)
@@ -130,6 +132,10 @@ def _beside(module: ModuleType) -> Iterator[str]:
             continue
         if spec is not None and spec.origin and (same_package or spec.origin.rpartition("/")[0] == folder):
             yield name
+
+
+def _source(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text(encoding="utf-8").strip()
 
 
 def _imports(tree: ast.Module, package: str) -> Iterator[str]:

@@ -90,13 +90,13 @@ def test_a_notebook_runs(executed, study, params, start):
     assert (results["study"], results["preset"], results["variant"]) == (study, "smoke", params.stem)
     assert results["params"].items() >= read_params_file(params).items()
     figures = set(re.findall(r'<figure id="([^"]+)"', html))
-    assert results["claims"]
+    of_study = {name for name, row in claims.ledger().items() if row["study"] == study and row.get("parts")}
+    assert bool(results["claims"]) == bool(of_study)
     for claim in results["claims"]:
         assert claim["verdict"] in VERDICTS and claim["second_verdict"] in VERDICTS | {None}
         assert claim["figure"] is None or claim["figure"] in figures, claim["id"]
         assert claim["verdict"] == "not tested" or claim["parts"]
     # No claim that this run has scores for is left out.
-    of_study = {name for name, row in claims.ledger().items() if row["study"] == study and row.get("parts")}
     assert {claim["id"] for claim in results["claims"]} >= of_study
     assert json.loads((out / "run.json").read_text())["made_by"] == "notebook"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from lib.workspace import Workspace
 GIVEN = "given:"
 """Stands before the name of what was handed over in Python by `own` and has no dotted path."""
 
-_given: dict[str, Any] = {}
+_given: dict[str, tuple[Any, tuple[tuple[str, Any], ...]]] = {}
 """What was handed over, by its written form."""
 
 
@@ -59,7 +60,7 @@ def own(thing: Any, **arguments: Any) -> str:
         return path + brackets
     named = thing if hasattr(thing, "__name__") else type(thing)
     text = f"{GIVEN}{named.__name__}{brackets}"
-    _given[text] = thing
+    _given[text] = thing, tuple(arguments.items())
     return text
 
 
@@ -84,7 +85,7 @@ class Custom(Method):
     def load(cls, path: str) -> Custom:
         """Find what a written form stands for: see `own`, and `lib.own_code` for dotted paths."""
         if path in _given:
-            return cls(path, _given[path])
+            return cls(path, *_given[path])
         if path.startswith(GIVEN):
             raise StudyError(f"The method {path!r} was given in another process; name a function by its dotted path.")
         named = own_code(path, "method")
@@ -148,7 +149,10 @@ class Custom(Method):
         # Captum hangs hooks into the model, and some of its methods write to it.
         given: Any = self.function
         attributor = _rebound(given, model) if isinstance(given, _captum()) else given(copy.deepcopy(model))
-        return attributor.attribute(images.requires_grad_(), target=targets, **dict(self.arguments))
+        with warnings.catch_warnings():
+            # At every call it says that it will hang hooks into the model, which is a copy.
+            warnings.filterwarnings("ignore", "Setting (forward|backward)")
+            return attributor.attribute(images.requires_grad_(), target=targets, **dict(self.arguments))
 
 
 def _rebound(attributor: Any, model: nn.Module) -> Any:

@@ -175,7 +175,7 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "title": run.title,
         "variant": run.variant,
-        "models": run.results.get("params", {}).get("models"),
+        "models": _nets(run.results.get("params", {})),
         "seconds": run.about.get("seconds"),
         "started": run.about.get("started"),
         "stale": run.stale,
@@ -183,6 +183,11 @@ def _row(run: Run) -> dict[str, Any]:
         "has_report": (run.folder / "index.html").exists(),
         "failed": f"{run.study}/{run.variant}/failed.html" if failed else None,
     }
+
+
+def _nets(params: dict[str, Any]) -> Any:
+    """The nets that a run names, in whatever parameter its study has for them."""
+    return next((params[name] for name in ("models", "networks", "model") if params.get(name)), None)
 
 
 def _readme(claims: list[Claim], studies: list[dict[str, Any]]) -> str:
