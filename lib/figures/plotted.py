@@ -105,7 +105,8 @@ def _localisation(table: pd.DataFrame, methods: Sequence[str], metrics: Sequence
         }
         draw_dots(axis, rows, marks)
         axis.set_title(metric, fontsize=10)
-    highest = max(axis.dataLim.xmax for axis in axes)
-    axes[0].set_xlim(0.0, max(1.05, 1.05 * highest))
+    # Shares and probabilities end at 1, their intervals may not; densities have no end.
+    ends = all(not each.startswith("density") for each in chosen)
+    axes[0].set_xlim(0.0, 1.05 if ends else 1.05 * max(axis.dataLim.xmax for axis in axes))
     legend_below(figure, axes, 5)
     return figure

@@ -33,6 +33,7 @@ from lib.image_models import architecture
 from lib.own_models import load_model
 from lib.randomization import explained_classes, randomization_scores
 
+# %%
 # Four steps instead of nineteen, one of them for all blocks in the middle.
 units = ["stem=_conv_stem+_bn0", "blocks=_blocks", "head=_conv_head+_bn1", "logits=_fc"]
 model = load_model("efficientnet_lite0", "package", units)
@@ -46,7 +47,7 @@ targets = explained_classes(model, images)
 #
 # A method is a function of model, images (N, C, H, W) and the explained classes (N,) that gives maps of the images' shape,
 # with their signs. The model is frozen and in evaluation mode. Ours blurs the gradient, because the raw one is so
-# grainy. Is that harmless?
+# grainy.
 
 
 # %%
@@ -87,9 +88,10 @@ print(f"Largest difference to Captum's own map: {gap:.0e} of the largest value")
 # %% [markdown]
 # ## The test
 #
-# One call destroys the network from the logits down and compares all maps; one call draws the result. Blurring raises the
-# similarity of whatever is left: neighbours now agree, also in a network that knows nothing. So a smooth map passes for a
-# stable one, and the row of random numbers is the one that passes the test best.
+# One call destroys the network from the logits down and compares all maps; one call draws the result. Ask the figure two
+# things. Does blurring change what the test says of the gradient? And which line falls first? Random numbers do, and they
+# explain nothing: to pass this test is necessary, not sufficient. (With two photographs the intervals are wide; the
+# parameters are yours.)
 
 # %%
 scores = randomization_scores(model, images, targets, methods, draws=draws)
