@@ -20,7 +20,9 @@ def accuracy_words(scores: pd.DataFrame) -> str:
     if own.empty:
         return "The pictures have no classes, so that its accuracy is not known here."
     found = estimate(own)
-    return f"It is right on {found.value:.0%} of {found.images} pictures [{found.low:.2f}, {found.high:.2f}]."
+    # A share ends at 0 and 1; the t interval of few pictures does not.
+    low, high = max(0.0, found.low), min(1.0, found.high)
+    return f"It is right on a share of {found.value:.2f} [{low:.2f}, {high:.2f}] of {found.images} pictures."
 
 
 def unit_table(scores: pd.DataFrame, units: Units) -> pd.DataFrame:

@@ -97,7 +97,8 @@ everything = sorted([*methods, *costly], key=lambda each: each in CONTROLS)
 #
 # A *unit* is what one step draws anew: without a list of your own, a layer. They were found by running the network, from
 # the logits to the input. The record proves that each step changes its unit and no other below: before its step nothing
-# of it differs from the trained numbers, from then on everything does.
+# of it differs from the trained numbers, from then on everything does. (Batch norm that was never trained is an exception:
+# it is drawn as it was.)
 
 # %%
 study.table(
