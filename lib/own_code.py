@@ -59,8 +59,8 @@ def own_code(path: str, what: str) -> OwnCode:
             found = getattr(found, part)
     except Exception as error:  # importing runs foreign code, which can raise anything
         raise StudyError(
-            f"The {what} {path!r} could not be imported ({first_line(error)}); write it as package.module:name, with "
-            "the package installed (pip install -e FOLDER), or its folder in PYTHONPATH or the one you start from."
+            f"The {what} {path!r} could not be imported ({first_line(error)}); write it as package.module:function, "
+            "with the package installed (pip install -e FOLDER), or its folder in PYTHONPATH or the one you start from."
         ) from error
     if not callable(found):
         raise StudyError(f"{path!r} is not a function or class, so it cannot be a {what}; name one that can be called.")
