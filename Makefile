@@ -26,7 +26,7 @@ lint: $(READY)
 
 # The .py is the source; never the other way, and never --sync, which trusts file times.
 pair: $(READY)
-	jupytext --quiet --to ipynb --update notebooks/*.py
+	jupytext --quiet --to ipynb --update notebooks/*.py notebooks/examples/*.py
 
 # The README's section on methods, from their docstrings.
 methods: $(READY)

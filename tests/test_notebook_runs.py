@@ -12,9 +12,11 @@ import papermill
 import pytest
 from notebook_script import smoke_params
 
-from lib import claims
+from lib import claims, data, training
 from lib.compute import ROOT
-from lib.parameters import read_params_file
+from lib.parameters import read_parameters, read_params_file
+from lib.randomization import explained_classes, randomization_scores
+from lib.scores import pack_scores, read_scores
 
 VERDICTS = {"supported", "contradicted", "inconclusive", "not tested"}
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.py"))
@@ -90,13 +92,13 @@ def test_a_notebook_runs(executed, study, params, start):
     assert (results["study"], results["preset"], results["variant"]) == (study, "smoke", params.stem)
     assert results["params"].items() >= read_params_file(params).items()
     figures = set(re.findall(r'<figure id="([^"]+)"', html))
-    assert results["claims"]
+    of_study = {name for name, row in claims.ledger().items() if row["study"] == study and row.get("parts")}
+    assert bool(results["claims"]) == bool(of_study)
     for claim in results["claims"]:
         assert claim["verdict"] in VERDICTS and claim["second_verdict"] in VERDICTS | {None}
         assert claim["figure"] is None or claim["figure"] in figures, claim["id"]
         assert claim["verdict"] == "not tested" or claim["parts"]
     # No claim that this run has scores for is left out.
-    of_study = {name for name, row in claims.ledger().items() if row["study"] == study and row.get("parts")}
     assert {claim["id"] for claim in results["claims"]} >= of_study
     assert json.loads((out / "run.json").read_text())["made_by"] == "notebook"
 
@@ -109,3 +111,24 @@ def test_a_kernel_with_an_empty_cache_gives_the_bytes_of_a_plain_script(executed
         assert (kernel / name).read_bytes() == (script / name).read_bytes(), name
     made_by = [json.loads((folder / "run.json").read_text())["made_by"] for folder in (kernel, script)]
     assert made_by == ["notebook", "script"]
+
+
+@pytest.mark.parametrize("study", ["01_model_randomization"])
+def test_python_gives_the_numbers_of_the_notebook(script_run, study):
+    # One call as a user writes it, without papermill, cache and study.
+    out, _ = script_run(study)
+    given = {name: each.default for name, each in read_parameters(ROOT / "notebooks" / f"{study}.py").items()}
+    given |= read_params_file(smoke_params(study)[-1])
+    digits, model = data.load("mnist-5k"), training.named_net(*given["models"]).model
+    chosen = data.balanced(digits.test_labels, given["n_images"])
+    images = digits.test_images[chosen]
+    table = randomization_scores(
+        model, images, explained_classes(model, images), given["methods"],
+        costly=[*given["relevance"], *given["costly"]], draws=given["draws"], orders=given["orders"],
+        init=given["init"], prefix=given["prefix"], target=given["target"], stale=["guided_backprop"],
+        sweep_methods=[each for each in given["sweep_methods"] if each in given["methods"]],
+        labels=digits.test_labels[chosen], training_images=digits.train_images, image_ids=chosen.tolist(),
+    )  # fmt: skip
+    stored = read_scores(out / "scores.csv.xz")
+    named = table.assign(model="mlp", dataset="mnist-5k", seed=0)
+    assert pack_scores(named) == pack_scores(stored[stored.metric != "accuracy"])

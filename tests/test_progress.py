@@ -99,6 +99,43 @@ def test_a_terminal_shows_one_line_that_is_written_over(clock, monkeypatch):
     assert terminal.getvalue() == "\r\033[Ktraining: 1/2, 0 s left\r\033[Ktraining: 2/2, 0 s left\n"
 
 
+class Handle:
+    """Stands for the place in a cell's output that Jupyter lets one change."""
+
+    def __init__(self):
+        self.shown = []
+
+    def update(self, data, raw):
+        assert raw
+        self.shown.append(data)
+
+
+def test_jupyter_shows_a_bar_while_it_takes_long(clock, monkeypatch):
+    monkeypatch.delenv("SALIENCY_PROGRESS", raising=False)
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    handle = Handle()
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: handle)
+    work = Progress("cascade", 4)
+    clock.now += 1.5
+    work.step()
+    assert not handle.shown, "what is over soon has no bar"
+    clock.now += 1.5
+    work.step("draw <1>")
+    line = "cascade: draw <1>, 2/4, 3 s left"
+    bar = '<progress value="2" max="4"></progress> cascade: draw &lt;1&gt;, 2/4, 3 s left'
+    assert handle.shown == [{"text/plain": line, "text/html": bar}]
+    work.step()
+    work.step()
+    assert handle.shown[1:] == [{}], "it is gone at the end"
+
+
+def test_jupyter_shows_no_bar_while_the_runner_watches(clock, line, monkeypatch):
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    clock.now += 9
+    Progress("cascade", 1).step()
+    assert line.read_text() == "cascade: 1/1, 0 s left"
+
+
 def test_nothing_is_shown_where_nobody_looks(clock, monkeypatch, capfd):
     monkeypatch.delenv("SALIENCY_PROGRESS", raising=False)
     Progress("training", 1).step()

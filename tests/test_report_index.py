@@ -187,3 +187,9 @@ def test_the_ledger_decides_with_its_own_words(monkeypatch):
     assert claim == {"id": "A-1", "wording": "words", "study": "01_a", "verdict": "supported", "n": 2}
     (claim,) = index.decide_all(pd.DataFrame())
     assert claim["verdict"] == "not tested" and claim["wording"] == "words"
+
+
+@pytest.mark.parametrize("name", ["models", "networks", "model"])
+def test_the_nets_of_a_run_are_named_whatever_its_parameter_is_called(tmp_path, name):
+    run = index.Run("10_your_model", "a", tmp_path, {"params": {"models": [], name: "my_net"}}, {})
+    assert index._row(run)["models"] == "my_net"

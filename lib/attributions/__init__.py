@@ -23,6 +23,7 @@ from lib.attributions.cam import GradCAM, GuidedGradCAM
 from lib.attributions.competitive import CompetitiveGradientXInput
 from lib.attributions.controls import Edge, Input, Random
 from lib.attributions.custom import Custom
+from lib.attributions.custom import own as own
 from lib.attributions.deeplift import DeepLIFT
 from lib.attributions.gradients import Gradient, GradientXInput
 from lib.attributions.noise import IGSmoothGrad, SmoothGrad, VarGrad

@@ -36,6 +36,7 @@ from lib.figures.pairs import (
     untuned_words,
 )
 from lib.figures.patterns import common_patterns, pattern_shares
+from lib.figures.plotted import plot
 from lib.figures.products import METRIC_LINES, PAIRS, law_table, noise_curves, noise_words, null_table, product_grid
 from lib.figures.references import reference_dots, reference_gallery, reference_words
 from lib.figures.rows import beside_nulls, full_reinit, unit_bars
@@ -164,6 +165,7 @@ __all__ = [
     "pair_gallery",
     "passed_at",
     "pattern_shares",
+    "plot",
     "power_of_ten",
     "product_grid",
     "recognition_curves",

@@ -99,10 +99,17 @@ _FIXED = tuple(SPOKEN)[: len(_COLOURS)]
 
 
 def spoken(method: str) -> str:
-    """A method's name as figures write it; ``smoothgrad(of=gradcam)`` becomes SmoothGrad of GradCAM."""
-    inner = re.fullmatch(r"(\w+)\(of=(\w+(?:\(.*\))?)\)", method)
+    """A method's name as figures write it; ``smoothgrad(of=gradcam)`` becomes SmoothGrad of GradCAM.
+
+    Of a method of your own it is what stands behind the colon: ``package.module:halves`` becomes halves.
+    """
+    inner = re.fullmatch(r"(\w+)\(of=([\w.:]+(?:\(.*\))?)\)", method)
     if method not in SPOKEN and inner:
         return f"{spoken(inner[1]).partition(',')[0]} of {spoken(inner[2])}"
+    if method not in SPOKEN and re.match(r"[\w.]+:", method):
+        # Of a dotted path, or what was handed over in Python, the name of the function says enough.
+        place, _, name = method.partition(":")
+        return f"{name} (Captum)" if place.startswith("captum.") else name
     return SPOKEN.get(method, method)
 
 

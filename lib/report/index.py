@@ -193,7 +193,7 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "title": run.title,
         "variant": run.variant,
-        "models": run.results.get("params", {}).get("models"),
+        "models": _nets(run.results.get("params", {})),
         "seconds": run.about.get("seconds"),
         "started": run.about.get("started"),
         "stale": run.stale,
@@ -211,6 +211,11 @@ def _errors(claims: list[Claim], runs: list[Run]) -> list[dict[str, Any]]:
         report, _, anchor = entry.get("figure", "").partition("#")
         shown.append(entry | {"href": f"{report}/index.html#{anchor}" if report in reports else None})
     return shown
+
+
+def _nets(params: dict[str, Any]) -> Any:
+    """The nets that a run names, in whatever parameter its study has for them."""
+    return next((params[name] for name in ("models", "networks", "model") if params.get(name)), None)
 
 
 def _made(runs: list[Run]) -> list[dict[str, Any]]:
