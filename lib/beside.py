@@ -50,4 +50,9 @@ def _found(parts: list[Part]) -> dict[str, object]:
     if part is None or part.interval is None:
         return {"value": None, "interval": "–", "asked": "–", "here": verdict}
     low, high = (float("nan") if bound is None else bound for bound in part.interval)
-    return {"value": part.value, "interval": f"{low:.2f} to {high:.2f}", "asked": part.holds, "here": verdict}
+    return {
+        "value": part.value,
+        "interval": f"{low:.2f} to {high:.2f}".replace("-", "−"),
+        "asked": part.holds,
+        "here": verdict,
+    }

@@ -114,14 +114,16 @@ scores = study.scores(
 )
 
 # %%
-main = {"orders": orders, "init": init[0], "prefix": prefix[0], "target": target[0]}
-everything = [*methods, *relevance, *costly, *slowest]
-maps = study.maps(randomization_maps, everything, gallery, **main)
 net = study.nets[0]
 own = net.of(scores)
 stages = figures.stage_names(own)
+deep = len(stages) > 9
 decides = net.recipe.dataset not in beside.DATASETS
 photographs = study.images(net).shape[1] == 3
+pictured = orders[:1] if deep else orders  # the maps of many stages, in every order, are too many to look at
+main = {"orders": pictured, "init": init[0], "prefix": prefix[0], "target": target[0]}
+everything = [*methods, *relevance, *costly, *slowest]
+maps = study.maps(randomization_maps, everything, gallery, **main)
 
 # %% [markdown]
 # ## The networks
@@ -150,9 +152,8 @@ if not decides:
 # %%
 record = study.manifest(orders, init[0], prefix[0])
 changed = record.pivot(index="unit", columns=["order", "step"], values="changed").loc[record.unit.unique()[::-1]]
-deep = len(stages) > 9
 study.table(
-    changed[orders[:1] if deep else orders],
+    changed[pictured],
     f"Share of changed numbers in each unit of {net.name} (rows), by order and step (columns).",
     0,
 )
@@ -172,7 +173,8 @@ study.table(
 
 # %%
 finding = (
-    f"Similarity to the intact net's map, first → last step: {figures.in_words(own, methods, 'spearman_abs')}."
+    f"Similarity to the intact net's map, first → last step: {figures.in_words(own, methods, 'spearman_abs')}; of the "
+    f"maps of two different images: {figures.in_words(own, methods, 'spearman_abs', 'null_other_image')}."
     if photographs
     else "A product with the input shows the image whatever the net has become, because it is zero wherever the image "
     "is; so does the input itself. VarGrad and IG-SmoothGrad are built from noisy copies, which have no zeros."
@@ -227,7 +229,9 @@ floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
 for trained in study.nets:
     floor = floors[trained.name].min().item(), floors[trained.name].max().item()
     study.figure(
-        figures.cascade_curves(trained.of(scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
+        figures.cascade_curves(
+            trained.of(scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], None if photographs else floor
+        ),
         f"curves-{trained.name}",
         f"{trained.name}, absolute maps, first → last step: {figures.in_words(trained.of(scores), methods, 'spearman_abs')}. "
         f"Tie floor {floor[0]:.3f} to {floor[1]:.3f}. Means and 95 % intervals, {n_images} images x {draws} draws.",
@@ -303,15 +307,17 @@ study.figure(
 # LRP with $\epsilon \to 0$ *is* Gradient ⊙ input, to the last digit, and DeepLIFT is too where there are no biases. So the
 # curves should lie on each other, ties and all. The third curve is not of this family: deep Taylor decomposition by the
 # z⁺ rule lets only positive weights pass relevance, and a product of positive matrices soon forgets what stood above.
+# Where ε-LRP is *undefined*, the net is deep and its signals have become smaller than ε: all relevance is lost, and the
+# map is empty.
 
 # %%
 kin = ["gradient_x_input", *relevance]
 floor = floors[net.name].min().item(), floors[net.name].max().item()
 study.figure(
-    figures.cascade_curves(own, kin, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
+    figures.cascade_curves(own, kin, ["spearman_abs", "spearman", "spearman_abs_fg"], None if photographs else floor),
     "curves-relevance",
     f"Absolute maps, first → last step: {figures.in_words(own, kin, 'spearman_abs')}; on ink pixels only: "
-    f"{figures.in_words(own, kin, 'spearman_abs_fg')}. {net.name}; means and 95 % intervals, band: the tie floor.",
+    f"{figures.in_words(own, kin, 'spearman_abs_fg')}. {net.name}; means and 95 % intervals, band: the tie floor, if any.",
     "Three panels of cascade curves for Gradient ⊙ input, DeepLIFT, epsilon-LRP and deep Taylor decomposition.",
 )
 
@@ -367,17 +373,16 @@ study.figure(
 # the lower ones.
 
 # %%
-alone = orders.index("independent")
-damaging = figures.most_damaging_units(own, methods, "spearman_abs")
-study.figure(
-    figures.map_grid(
-        {method: maps[method][alone][:, 0] for method in methods}, figures.stage_names(own, "independent"), signed=False
-    ),
-    "maps-independent",
-    f"One destroyed unit can be enough. Least similar to the intact map, and by which unit: {damaging}. Absolute maps of "
-    f"{net.name}; in each column the named unit alone is random, all others are as trained.",
-    "Grid of absolute saliency maps, one row per method or control, one column per randomized unit.",
-)
+if "independent" in pictured:
+    alone = {method: maps[method][pictured.index("independent")][:, 0] for method in methods}
+    damaging = figures.most_damaging_units(own, methods, "spearman_abs")
+    study.figure(
+        figures.map_grid(alone, figures.stage_names(own, "independent"), signed=False),
+        "maps-independent",
+        f"One destroyed unit can be enough. Least similar to the intact map, and by which unit: {damaging}. Absolute maps of "
+        f"{net.name}; in each column the named unit alone is random, all others are as trained.",
+        "Grid of absolute saliency maps, one row per method or control, one column per randomized unit.",
+    )
 
 # %%
 for trained in study.nets:
@@ -497,7 +502,8 @@ else:
     study.table(
         beside.what_they_say(own),
         f"What {net.name} says about claims that it does not decide: the value furthest on the wrong side, and whether "
-        "what the claim asks holds here.",
+        "what the claim asks holds here. Upper: the half of the units nearest the logits; lower: the third nearest the "
+        "input; higher: the others.",
         name="beside",
     )
 
