@@ -179,6 +179,8 @@ finding = (
     else "A product with the input shows the image whatever the net has become, because it is zero wherever the image "
     "is; so does the input itself. VarGrad and IG-SmoothGrad are built from noisy copies, which have no zeros."
 )
+
+# %%
 controls_last = sorted(everything, key=lambda each: each in CONTROLS)
 down = {method: maps[method][orders.index("cascade")] for method in controls_last}
 for number in range(gallery):
@@ -226,12 +228,11 @@ shares = {
     trained.name: 1 - similarity.foreground(study.images(trained), 0.0).double().mean(1) for trained in study.nets
 }
 floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
+panels = ["spearman_abs", "spearman", "spearman_abs_fg"]
 for trained in study.nets:
     floor = floors[trained.name].min().item(), floors[trained.name].max().item()
     study.figure(
-        figures.cascade_curves(
-            trained.of(scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], None if photographs else floor
-        ),
+        figures.cascade_curves(trained.of(scores), methods, panels, None if photographs else floor),
         f"curves-{trained.name}",
         f"{trained.name}, absolute maps, first → last step: {figures.in_words(trained.of(scores), methods, 'spearman_abs')}. "
         f"Tie floor {floor[0]:.3f} to {floor[1]:.3f}. Means and 95 % intervals, {n_images} images x {draws} draws.",
@@ -287,7 +288,7 @@ noisy = ["integrated_gradients", *costly, "smoothgrad", "vargrad"]
 shown = "Integrated gradients, whose zeros are few here, and noise"
 shown = shown if photographs else "What is left of the agreement of integrated gradients without exact zeros"
 study.figure(
-    figures.cascade_curves(own, noisy, ["spearman_abs", "spearman", "spearman_abs_fg"]),
+    figures.cascade_curves(own, noisy, panels),
     "curves-noise",
     f"{shown}: absolute maps, first → last step, "
     f"{figures.in_words(own, noisy, 'spearman_abs')}. Maps of another image by the intact net reach "
@@ -314,7 +315,7 @@ study.figure(
 kin = ["gradient_x_input", *relevance]
 floor = floors[net.name].min().item(), floors[net.name].max().item()
 study.figure(
-    figures.cascade_curves(own, kin, ["spearman_abs", "spearman", "spearman_abs_fg"], None if photographs else floor),
+    figures.cascade_curves(own, kin, panels, None if photographs else floor),
     "curves-relevance",
     f"Absolute maps, first → last step: {figures.in_words(own, kin, 'spearman_abs')}; on ink pixels only: "
     f"{figures.in_words(own, kin, 'spearman_abs_fg')}. {net.name}; means and 95 % intervals, band: the tie floor, if any.",
@@ -494,6 +495,8 @@ where |= {"A-32": "curves-noise", "A-33": "orders", "A-12": "stale", "A-34": "cu
 where |= {"A-35": "curves-slowest"} if slowest else {}
 where |= dict.fromkeys(["A-40", "A-41", "A-42", "A-43", "A-44"], f"units-{net.name}")
 verdicts = study.claims(scores, figure=f"curves-{net.name}", elsewhere=where)
+
+# %%
 if decides:
     study.table(
         verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3
