@@ -198,8 +198,9 @@ for number in range(gallery):
 
 # %%
 signs = figures.in_words(own, methods, "sign_agreement_fg")
+with_signs = [each for each in methods if each not in CONTROLS] if deep else controls_last
 study.figure(
-    figures.map_grid({method: stack[:, 0] for method, stack in down.items()}, stages, signed=True),
+    figures.map_grid({method: down[method][:, 0] for method in with_signs}, stages, signed=True),
     "maps-signed",
     f"Share of ink pixels that keep their sign, after the first → last step (0.50 is a coin toss): {signs}. "
     f"Signed maps of {net.name}: red positive, blue negative, white zero.",
