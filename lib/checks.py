@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from lib import attributions, compute, data, image_sets, models, randomization, training
+from lib import attributions, compute, data, image_models, image_sets, models, randomization, training
 from lib.comparison import Examples
 from lib.compute import ROOT
+from lib.encoded import Encoded
 from lib.errors import StudyError
 
 _METHOD_LISTS = ("methods", "relevance", "costly", "slowest")
@@ -63,8 +65,7 @@ def check(study: str, values: Mapping[str, Any]) -> None:
         if "orders" in values:
             randomization.check_orders(values["orders"])
         for recipe in recipes:
-            model = models.build(recipe.model, compute.generator("check"))
-            image = torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=compute.generator("check"))
+            model, image = _untrained(recipe)
             examples = Examples.of(
                 image,
                 torch.zeros(1, dtype=torch.int64),
@@ -83,6 +84,19 @@ def check(study: str, values: Mapping[str, Any]) -> None:
             for number in ("n_images", "slowest_images"):
                 if number in values:
                     data.balanced(data.load(name).test_labels, values[number])
+
+
+def _untrained(recipe: training.Recipe) -> tuple[nn.Module, Tensor]:
+    """A net of a recipe's architecture with random weights, and a random image (1, C, H, W) as its data set has them.
+
+    The logits are as many as the architecture has for photographs, which may be more than the trained net's.
+    """
+    draws = compute.generator("check")
+    if not recipe.weights:
+        model = models.build(recipe.model, draws)
+        return model, torch.rand(1, *models.ARCHITECTURES[recipe.model].input_shape, generator=draws)
+    net = Encoded(image_models.build(recipe.model, draws), image_models.architecture(recipe.model).encoding)
+    return net.eval(), torch.rand(1, *data.load(recipe.dataset).test_images.shape[1:], generator=draws)
 
 
 def _check_distinct(names: Sequence[str], recipes: Sequence[training.Recipe]) -> None:

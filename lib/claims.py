@@ -52,7 +52,8 @@ Some parts ask for another number than a mean, or for verdicts:
     ``alternative`` are one, and must hold together.
 
 Every training seed of every net is a part of its own: a claim about training must hold for each. A net that went
-through the cascade, but lacks what a part asks for, gives "not measured", which supports nothing.
+through the cascade, but lacks what a part asks for, gives "not measured", which supports nothing. Nets on the data sets
+of `lib.beside` decide nothing, whatever a part asks for.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from lib import beside
 from lib.measures import Net, nets_of
 from lib.parts import Part, combine, deciding, measure, unmeasured, verdict_part
 from lib.thresholds import CONTRADICTED, INCONCLUSIVE, NOT_TESTED, SUPPORTED, Rule
@@ -97,7 +99,8 @@ def decide(claim_id: str, scores: pd.DataFrame) -> dict[str, Any]:
     """
     row = ledger()[claim_id]
     rules = row.get("parts", [])
-    parts = _decided(rules, nets_of(scores, _plain(rules))) if rules else []
+    nets = [net for net in nets_of(scores, _plain(rules)) if net.dataset not in beside.DATASETS] if rules else []
+    parts = _decided(rules, nets)
     first = [part for part in parts if not part.second]
     second = [part for part in parts if part.second]
     verdict = combine(first)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib import pairs, shapes, tasks, tiny_imagenet
+from lib import enlarged, pairs, shapes, tasks, tiny_imagenet
 from lib.artefacts import cache_dir, lock, remove, write_atomically
 from lib.compute import ROOT, generator
 from lib.errors import DISK_FAULTS, StudyError, writing
@@ -68,7 +68,7 @@ def load(name: str) -> DataSet:
 
     ``-permuted`` has the same images with the labels of others; ``-half``, ``-half-top``, ``-shapes`` and
     ``-shapes-digit`` are the tasks of `lib.tasks`, ``-pairs`` those of `lib.pairs`; so is ``tiny-imagenet-pairs``,
-    of the photographs in ``tiny-imagenet-10`` (C = 3, H = 64).
+    of the photographs in ``tiny-imagenet-10`` (C = 3, H = 64), which ``tiny`` has enlarged (H = 75).
 
     Raises
     ------
@@ -224,6 +224,13 @@ def _tiny_imagenet() -> DataSet:
     return DataSet("tiny-imagenet-10", *tiny_imagenet.load(data_dir()))
 
 
+def _enlarged(name: str, own_name: str) -> DataSet:
+    """The photographs of a data set, larger; those to train on also mirrored."""
+    small = load(name)
+    images, labels = enlarged.with_mirrored(enlarged.enlarged(small.train_images), small.train_labels)
+    return DataSet(own_name, images, labels, enlarged.enlarged(small.test_images), small.test_labels)
+
+
 def _pairs(name: str, own_name: str) -> TaskSet:
     """Pairs of the images of a data set; training and test images are never mixed."""
     dataset = load(name)
@@ -362,7 +369,7 @@ def patience(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside, _pairs, _few_pairs)
+_MADE_OF_ANOTHER = (_few, _permuted, _half_digit, _shapes, _digits_beside, _pairs, _few_pairs, _enlarged)
 _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k": (_mnist_5k, ()),
     "mnist-100": (_few, ("mnist-5k", 100)),
@@ -386,6 +393,7 @@ _LOADERS: dict[str, tuple[Callable[..., DataSet], tuple[Any, ...]]] = {
     "mnist-5k-pairs": (_pairs, ("mnist-5k", "mnist-5k-pairs")),
     "tiny-imagenet-10": (_tiny_imagenet, ()),
     "tiny-imagenet-pairs": (_pairs, ("tiny-imagenet-10", "tiny-imagenet-pairs")),
+    "tiny": (_enlarged, ("tiny-imagenet-10", "tiny")),
 }
 _CODE: dict[Callable[..., DataSet], list[Any]] = {
     _half_digit: [_task_set, tasks],
@@ -393,6 +401,7 @@ _CODE: dict[Callable[..., DataSet], list[Any]] = {
     _pairs: [_task_set, pairs],
     _few_pairs: [_pairs, _task_set, pairs],
     _tiny_imagenet: [tiny_imagenet],
+    _enlarged: [enlarged],
 }
 """What a loader's images rest on beside itself and the data set inside."""
 

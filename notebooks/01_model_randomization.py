@@ -84,7 +84,9 @@ data_dir: str = ""  # folder of downloaded data sets; empty: SALIENCY_DATA, else
 out: str = ""  # where results go; empty: reports/scratch/01_model_randomization
 
 # %%
-from lib import figures, similarity
+from IPython.display import Markdown, display
+
+from lib import beside, figures, similarity
 from lib.attributions import CONTROLS
 from lib.randomization import randomization_maps, randomization_scores
 from lib.released import beside_released, with_released_numbers
@@ -113,12 +115,16 @@ scores = study.scores(
 )
 
 # %%
-main = {"orders": orders, "init": init[0], "prefix": prefix[0], "target": target[0]}
-everything = [*methods, *relevance, *costly, *slowest]
-maps = study.maps(randomization_maps, everything, gallery, **main)
 net = study.nets[0]
 own = net.of(scores)
 stages = figures.stage_names(own)
+deep = len(stages) > 9
+decides = net.recipe.dataset not in beside.DATASETS
+photographs = study.images(net).shape[1] == 3
+pictured = orders[:1] if deep else orders  # the maps of many stages, in every order, are too many to look at
+main = {"orders": pictured, "init": init[0], "prefix": prefix[0], "target": target[0]}
+everything = [*methods, *relevance, *costly, *slowest]
+maps = study.maps(randomization_maps, everything, gallery, **main)
 
 # %% [markdown]
 # ## The networks
@@ -128,15 +134,18 @@ stages = figures.stage_names(own)
 
 # %%
 study.table(study.accuracies(scores), "Accuracy on held-out images, with its 95 % interval.", 4, "accuracies")
+if not decides:
+    display(Markdown(beside.introduced(net.name)))
 
 # %% [markdown]
 # ## What exactly is destroyed?
 #
-# A net is cut into *units*, here its layers. A destroyed unit is drawn anew: weights **and** biases, from a normal law
-# with standard deviation 0.01 cut at two standard deviations, as the paper prints. The steps are nested: step 2 keeps
-# what step 1 drew. The class being explained stays the one that the intact net predicts. There are three ways to walk:
-# the *cascade* goes from the logits down, the *reverse* cascade from the input up, and the *independent* test destroys
-# one unit at a time while all others stay trained.
+# A net is cut into *units*: its layers, or its blocks where it has many. A destroyed unit is drawn anew: weights **and**
+# biases, from a normal law with standard deviation 0.01 cut at two standard deviations, as the paper prints; batch norm
+# becomes what it was before training. The steps are nested: step 2 keeps what step 1 drew. The class being explained
+# stays the one that the intact net predicts. There are three ways to walk: the *cascade* goes from the logits down, the
+# *reverse* cascade from the input up, and the *independent* test destroys one unit at a time while all others stay
+# trained.
 #
 # Randomizing the wrong thing is easy, so the library keeps a manifest. In the table, the share of numbers that differ
 # from the trained ones must be 0 for a unit that is not to be touched, and 1 for one that is.
@@ -145,7 +154,9 @@ study.table(study.accuracies(scores), "Accuracy on held-out images, with its 95 
 record = study.manifest(orders, init[0], prefix[0])
 changed = record.pivot(index="unit", columns=["order", "step"], values="changed").loc[record.unit.unique()[::-1]]
 study.table(
-    changed[orders], f"Share of changed numbers in each unit of {net.name} (rows), by order and step (columns).", 0
+    changed[pictured],
+    f"Share of changed numbers in each unit of {net.name} (rows), by order and step (columns).",
+    0,
 )
 
 # %% [markdown]
@@ -162,26 +173,35 @@ study.table(
 # on top. Absolute values first, because this is how saliency maps are usually shown.
 
 # %%
+finding = (
+    f"Similarity to the intact net's map, first → last step: {figures.in_words(own, methods, 'spearman_abs')}; of the "
+    f"maps of two different images: {figures.in_words(own, methods, 'spearman_abs', 'null_other_image')}."
+    if photographs
+    else "A product with the input shows the image whatever the net has become, because it is zero wherever the image "
+    "is; so does the input itself. VarGrad and IG-SmoothGrad are built from noisy copies, which have no zeros."
+)
+
+# %%
 controls_last = sorted(everything, key=lambda each: each in CONTROLS)
 down = {method: maps[method][orders.index("cascade")] for method in controls_last}
 for number in range(gallery):
     study.figure(
         figures.map_grid({method: stack[:, number] for method, stack in down.items()}, stages, signed=False),
         f"maps-abs-{number}",
-        "A product with the input shows the image whatever the net has become, because it is zero wherever the image "
-        "is; so does the input itself. VarGrad and IG-SmoothGrad are built from noisy copies, which have no zeros. "
-        f"Absolute maps of {net.name}, each scaled by its own 99th percentile.",
+        f"{finding} Absolute maps of {net.name}, each scaled by its own 99th percentile.",
         "Grid of absolute saliency maps, one row per method or control, one column per stage of randomization.",
     )
 
 # %% [markdown]
 # The same maps with their signs: red speaks for the class, blue against it. Follow the products with the input from
-# left to right: the shape stays, but does red stay red?
+# left to right: the shape stays, but does red stay red? *Ink* is what is not black: the strokes of a digit, nearly all
+# of a photograph.
 
 # %%
 signs = figures.in_words(own, methods, "sign_agreement_fg")
+with_signs = [each for each in methods if each not in CONTROLS] if deep else controls_last
 study.figure(
-    figures.map_grid({method: stack[:, 0] for method, stack in down.items()}, stages, signed=True),
+    figures.map_grid({method: down[method][:, 0] for method in with_signs}, stages, signed=True),
     "maps-signed",
     f"Share of ink pixels that keep their sign, after the first → last step (0.50 is a coin toss): {signs}. "
     f"Signed maps of {net.name}: red positive, blue negative, white zero.",
@@ -202,17 +222,19 @@ study.figure(
 # $$\rho_a = \frac{3p_0}{3p_0+(1-p_0)^2},$$
 #
 # which is 0.98 for an image that is 80 % black. We evaluate this floor for each image shown to the nets and draw its
-# range as a band. The right panel ranks the ink pixels only, and the floor is gone.
+# range as a band. The right panel ranks the ink pixels only, and the floor is gone. A photograph has hardly any black:
+# its floor is near 0, and the outer panels agree.
 
 # %%
 shares = {
     trained.name: 1 - similarity.foreground(study.images(trained), 0.0).double().mean(1) for trained in study.nets
 }
 floors = {name: similarity.tie_floor(share) for name, share in shares.items()}
+panels = ["spearman_abs", "spearman", "spearman_abs_fg"]
 for trained in study.nets:
     floor = floors[trained.name].min().item(), floors[trained.name].max().item()
     study.figure(
-        figures.cascade_curves(trained.of(scores), methods, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
+        figures.cascade_curves(trained.of(scores), methods, panels, None if photographs else floor),
         f"curves-{trained.name}",
         f"{trained.name}, absolute maps, first → last step: {figures.in_words(trained.of(scores), methods, 'spearman_abs')}. "
         f"Tie floor {floor[0]:.3f} to {floor[1]:.3f}. Means and 95 % intervals, {n_images} images x {draws} draws.",
@@ -245,7 +267,9 @@ study.figure(
 
 # %%
 ink = ["sign_agreement_fg", "spearman_abs_fg", "spearman_fg"]
-table = means(scores, ["gradient_x_input", "integrated_gradients", "gradient", "guided_backprop"], ink)
+told = ["gradient_x_input", "integrated_gradients", "integrated_gradients(steps=15)", "gradient", "guided_backprop"]
+few_steps = [1, 2, len(stages) // 2, len(stages) - 1] if deep else range(1, len(stages))
+table = means(scores[scores.step.isin(few_steps)], told, ink)
 study.table(table, "Ink pixels only: mean sign agreement and rank correlations with the intact map, by step.")
 
 # %% [markdown]
@@ -263,10 +287,12 @@ study.table(table, "Ink pixels only: mean sign agreement and rank correlations w
 
 # %%
 noisy = ["integrated_gradients", *costly, "smoothgrad", "vargrad"]
+shown = "Integrated gradients, whose zeros are few here, and noise"
+shown = shown if photographs else "What is left of the agreement of integrated gradients without exact zeros"
 study.figure(
-    figures.cascade_curves(own, noisy, ["spearman_abs", "spearman", "spearman_abs_fg"]),
+    figures.cascade_curves(own, noisy, panels),
     "curves-noise",
-    f"What is left of the agreement of integrated gradients without exact zeros: absolute maps, first → last step, "
+    f"{shown}: absolute maps, first → last step, "
     f"{figures.in_words(own, noisy, 'spearman_abs')}. Maps of another image by the intact net reach "
     f"{figures.in_words(own, noisy, 'spearman_abs', 'null_other_image')}. {net.name}; means and 95 % intervals.",
     "Three panels of cascade curves for integrated gradients, its noisy variants, SmoothGrad and VarGrad.",
@@ -284,15 +310,17 @@ study.figure(
 # LRP with $\epsilon \to 0$ *is* Gradient ⊙ input, to the last digit, and DeepLIFT is too where there are no biases. So the
 # curves should lie on each other, ties and all. The third curve is not of this family: deep Taylor decomposition by the
 # z⁺ rule lets only positive weights pass relevance, and a product of positive matrices soon forgets what stood above.
+# Where ε-LRP is *undefined*, the net is deep and its signals have become smaller than ε: all relevance is lost, and the
+# map is empty.
 
 # %%
 kin = ["gradient_x_input", *relevance]
 floor = floors[net.name].min().item(), floors[net.name].max().item()
 study.figure(
-    figures.cascade_curves(own, kin, ["spearman_abs", "spearman", "spearman_abs_fg"], floor),
+    figures.cascade_curves(own, kin, panels, None if photographs else floor),
     "curves-relevance",
     f"Absolute maps, first → last step: {figures.in_words(own, kin, 'spearman_abs')}; on ink pixels only: "
-    f"{figures.in_words(own, kin, 'spearman_abs_fg')}. {net.name}; means and 95 % intervals, band: the tie floor.",
+    f"{figures.in_words(own, kin, 'spearman_abs_fg')}. {net.name}; means and 95 % intervals, band: the tie floor, if any.",
     "Three panels of cascade curves for Gradient ⊙ input, DeepLIFT, epsilon-LRP and deep Taylor decomposition.",
 )
 
@@ -306,7 +334,8 @@ study.figure(
 # With weights of std 0.01 a destroyed net gives every image nearly the same probabilities. There is nothing to delete,
 # the best mask is empty, and an empty map has no ranks: look for *undefined*. The masks do notice that the net is gone;
 # it is the rank correlation that cannot say so. So the same is run with each net's own training initialiser too, which
-# leaves logits of the usual size, and the second reading of the claim counts an empty map as similarity 0.
+# leaves logits of the usual size, and the second reading of the claim counts an empty map as similarity 0. The search
+# takes thousands of passes a map; a run that leaves it out has no figure here.
 
 # %%
 if slowest:
@@ -347,17 +376,16 @@ study.figure(
 # the lower ones.
 
 # %%
-alone = orders.index("independent")
-damaging = figures.most_damaging_units(own, methods, "spearman_abs")
-study.figure(
-    figures.map_grid(
-        {method: maps[method][alone][:, 0] for method in methods}, figures.stage_names(own, "independent"), signed=False
-    ),
-    "maps-independent",
-    f"One destroyed unit can be enough. Least similar to the intact map, and by which unit: {damaging}. Absolute maps of "
-    f"{net.name}; in each column the named unit alone is random, all others are as trained.",
-    "Grid of absolute saliency maps, one row per method or control, one column per randomized unit.",
-)
+if "independent" in pictured:
+    alone = {method: maps[method][pictured.index("independent")][:, 0] for method in methods}
+    damaging = figures.most_damaging_units(own, methods, "spearman_abs")
+    study.figure(
+        figures.map_grid(alone, figures.stage_names(own, "independent"), signed=False),
+        "maps-independent",
+        f"One destroyed unit can be enough. Least similar to the intact map, and by which unit: {damaging}. Absolute maps of "
+        f"{net.name}; in each column the named unit alone is random, all others are as trained.",
+        "Grid of absolute saliency maps, one row per method or control, one column per randomized unit.",
+    )
 
 # %%
 for trained in study.nets:
@@ -412,13 +440,14 @@ study.figure(
 
 # %%
 others = {each: figures.setting_words(each) for field in ("prefix", "target") for each in figures.swept(own, field)}
-study.figure(
-    figures.sweep_curves(own, swept or methods, {"cascade": f"{prefix[0]}, class {target[0]}", **others}),
-    "choices",
-    f"Largest change of a mean, over steps: {figures.largest_changes(own, swept, others)}. {net.name}, absolute "
-    "maps; one panel per method, one line per choice.",
-    "One panel per method with a cascade curve for each choice of prefix and explained class.",
-)
+if others:
+    study.figure(
+        figures.sweep_curves(own, swept or methods, {"cascade": f"{prefix[0]}, class {target[0]}", **others}),
+        "choices",
+        f"Largest change of a mean, over steps: {figures.largest_changes(own, swept, others)}. {net.name}, absolute "
+        "maps; one panel per method, one line per choice.",
+        "One panel per method with a cascade curve for each choice of prefix and explained class.",
+    )
 
 # %% [markdown]
 # ## How to be "entirely invariant"
@@ -468,7 +497,20 @@ where |= {"A-32": "curves-noise", "A-33": "orders", "A-12": "stale", "A-34": "cu
 where |= {"A-35": "curves-slowest"} if slowest else {}
 where |= dict.fromkeys(["A-40", "A-41", "A-42", "A-43", "A-44"], f"units-{net.name}")
 verdicts = study.claims(scores, figure=f"curves-{net.name}", elsewhere=where)
-study.table(verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3)
+
+# %%
+if decides:
+    study.table(
+        verdicts.drop(columns="expected"), "Verdicts on this run's nets; the box above shows every part.", digits=3
+    )
+else:
+    study.table(
+        beside.what_they_say(own),
+        f"What {net.name} says about claims that it does not decide: the value furthest on the wrong side, and whether "
+        "what the claim asks holds here. Upper: the half of the units nearest the logits; lower: the third nearest the "
+        "input; higher: the others.",
+        name="beside",
+    )
 
 # %% [markdown]
 # ## Deviations, easy, difficult

@@ -88,6 +88,13 @@ def test_good_values_pass():
     check(NAME, all_values(models=["cnn-smoke"], methods=cams, sweep_methods=cams[:1], costly=[], **others))
 
 
+def test_methods_are_tried_on_a_net_that_starts_from_weights():
+    """GradCAM passes, which needs the layer that the net names; deep Taylor decomposition meets its batch norm."""
+    nothing = {name: [] for name in ("costly", "relevance", "slowest", "sweep_methods")}
+    with pytest.raises(StudyError, match="BatchNorm2d"):
+        check(NAME, all_values(models=["resnet18-smoke"], methods=["gradcam", "dtd_zplus"], **nothing))
+
+
 def test_a_method_for_convolutions_is_refused_if_one_of_the_nets_has_none():
     with pytest.raises(StudyError):
         check(NAME, all_values(models=["cnn-smoke", "mlp-smoke"], methods=["gradcam"]))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lib import data, pairs, tiny_imagenet
+from lib import data, enlarged, pairs, tiny_imagenet
 from lib.data import data_dir
 from lib.errors import StudyError
 from lib.pairs import OTHER, RELEVANT, Halves
@@ -179,10 +179,25 @@ def test_tiny_imagenet_is_the_same_from_an_unpacked_folder(archive, no_files):
     assert packed.train_images.shape == (2500, 3, 64, 128) and packed.test_images.shape == (500, 3, 64, 128)
 
 
+def test_the_enlarged_photographs_are_those_of_the_ten_classes(archive):
+    small, found = data.load("tiny-imagenet-10"), data.load("tiny")
+    assert found.name == "tiny" and data.class_count("tiny") == 10
+    assert found.train_images.shape == (60, 3, 75, 75) and found.test_images.shape == (20, 3, 75, 75)
+    assert torch.equal(found.train_labels, torch.cat([small.train_labels, small.train_labels]))
+    assert torch.equal(found.test_labels, small.test_labels)
+    # The stand-in's pictures have one colour each, whatever their size.
+    for large, before in ((found.train_images[:30], small.train_images), (found.test_images, small.test_images)):
+        assert (large.mean((2, 3)) - before.mean((2, 3))).abs().max() < 1e-5
+    assert torch.equal(found.train_images[30:], found.train_images[:30].flip(3))
+    assert {enlarged, tiny_imagenet, data._tiny_imagenet} <= set(data.loaders("tiny"))
+
+
 def test_absent_tiny_imagenet_says_what_is_missing_and_two_ways_to_get_it(no_files):
     for act in (data.ensure, data.load):
         with pytest.raises(StudyError, match=r"not in .*put the archive .* or the\s+unpacked folder .*SALIENCY_DATA"):
             act("tiny-imagenet-pairs")
+        with pytest.raises(StudyError, match="The ten classes of TinyImageNet are not in"):
+            act("tiny")
 
 
 def altered(archive, name, content=None):

@@ -72,6 +72,8 @@ SPOKEN = {
     "pattern_attribution(patterns=shared)": "PatternAttribution, shared patterns",
     "pattern_attribution(estimator=linear)": "PatternAttribution, linear patterns",
     "pattern_attribution(estimator=centred)": "PatternAttribution, centred patterns",
+    "gradcam(layer=net.Mixed_6e)": "GradCAM, mixed_6e",
+    "guided_gradcam(layer=net.Mixed_6e)": "Guided GradCAM, mixed_6e",
     "edge": "Edges (control)",
     "input": "Input (control)",
     "random": "Random (control)",

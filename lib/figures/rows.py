@@ -56,7 +56,7 @@ def unit_bars(scores: pd.DataFrame, methods: Sequence[str], metric: str = "spear
         for height in (rows[method] for method in bars.method[bars.value.isna()]):
             axis.text(0.02, height, "undefined", va="center", fontsize=8, color="0.35")
         axis.axvline(0.0, color="0.6", linewidth=0.8)
-        axis.set_title(unit, fontsize=10)
+        axis.set_title(unit, fontsize=10 if len(unit) < 16 else 7.5)
         _similarity_axis(axis, found.low.to_numpy())
         axis.tick_params(axis="y", length=0)
         sns.despine(ax=axis, left=True)
