@@ -32,6 +32,8 @@ from lib.report import __main__ as command_line
 WHOLE = 10
 PLACES = ("data_dir", "out")
 """Parameters that hold any path."""
+ONE_FOR_EACH = ("weights", "permuted", "again")
+"""Parameters that may say a word twice, once for each net."""
 OF_ANY_KIND = {"nothing": None, "a mapping": {"a": 1}, "a list of lists": [[1], [2]]}
 OF_KIND: dict[str, dict[str, Any]] = {
     "int": {"a word": "many", "a fraction": 2.5, "a truth value": True, "a list": [1], "a number as text": "5"},
@@ -45,6 +47,7 @@ OF_KIND: dict[str, dict[str, Any]] = {
 """Values of wrong types, which no parameter of a kind may have."""
 OUT_OF_RANGE: dict[str, dict[str, Any]] = {
     "int": {"below zero": -1, "beyond all data": 10**9},
+    "float": {"below zero": -0.5},
     "list[int]": {"below zero in it": [-1]},
     "list[float]": {"below zero in it": [-1.0]},
     "list[str]": {"an unknown word": ["gradiant"], "the same twice": None, "markup": ["<b>gradient</b>"]},
@@ -108,12 +111,14 @@ def mistakes(study: str) -> Iterator[Mistake]:
             yield Mistake(study, f"{name}: {words}", "a wrong type", _file(good | {name: value}))
         if name not in PLACES:
             for words, value in OUT_OF_RANGE.get(parameter.annotation, {}).items():
-                meant = value if words != "the same twice" else _twice(parameter, good)
-                if meant:
+                meant = _twice(parameter, good) if words == "the same twice" else value
+                if meant and (name.endswith("images") or words != "beyond all data"):
                     yield Mistake(study, f"{name}: {words}", "a value without sense", _file(good | {name: meant}))
 
 
 def _twice(parameter: Parameter, good: dict[str, Any]) -> list[str]:
+    if parameter.name in ONE_FOR_EACH:
+        return []
     words = good.get(parameter.name, parameter.default)
     return [*words, words[0]] if words else []
 
