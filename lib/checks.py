@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lib import attributions, compute, data, image_models, image_sets, models, randomization, training
+from lib.choices import check_images, check_numbers, check_weights, check_words
 from lib.comparison import Examples
 from lib.compute import ROOT
 from lib.encoded import Encoded
@@ -50,9 +51,7 @@ def check(study: str, values: Mapping[str, Any]) -> None:
                 raise StudyError(f"{name} is empty; name at least one.")
         recipes = [training.read_recipe(name) for name in values.get("models", [])]
         _check_distinct(values.get("models", []), recipes)
-        for number in ("n_images", "draws", "gallery", "slowest_images", "slowest_draws"):
-            if number in values and values[number] < 1:
-                raise StudyError(f"{number} is {values[number]}; it must be at least 1.")
+        check_numbers(values)
         if values.get("gallery", 1) > values.get("n_images", 1):
             raise StudyError(
                 f"gallery is {values['gallery']}, more than n_images, {values['n_images']}; make it smaller."
@@ -64,6 +63,8 @@ def check(study: str, values: Mapping[str, Any]) -> None:
         settings = randomization.sweep(**choices)
         if "orders" in values:
             randomization.check_orders(values["orders"])
+        check_words(study, values)
+        check_weights(values)
         for recipe in recipes:
             model, image = _untrained(recipe)
             examples = Examples.of(
@@ -79,11 +80,10 @@ def check(study: str, values: Mapping[str, Any]) -> None:
         for name in values.get("image_sets", []):
             if name != "photos":
                 image_sets.check(name, 1)
-        for name in {recipe.dataset for recipe in recipes}:
+        datasets = {recipe.dataset for recipe in recipes}
+        for name in datasets:
             data.ensure(name)
-            for number in ("n_images", "slowest_images"):
-                if number in values:
-                    data.balanced(data.load(name).test_labels, values[number])
+        check_images(values, datasets)
 
 
 def _untrained(recipe: training.Recipe) -> tuple[nn.Module, Tensor]:

@@ -83,7 +83,8 @@ def test_values_that_cannot_be_run_are_refused_before_any_compute(change, words)
 
 def test_good_values_pass():
     check(NAME, all_values())
-    others = {"init": ["own", "kaiming"], "prefix": ["fresh"], "target": ["label", "current"], "orders": ["cascade"]}
+    others = {"init": ["own", "kaiming"], "prefix": ["fresh"], "target": ["label", "current"]}
+    others |= {"orders": ["cascade", "independent", "reverse"]}
     cams = ["gradcam", "guided_gradcam"]
     check(NAME, all_values(models=["cnn-smoke"], methods=cams, sweep_methods=cams[:1], costly=[], **others))
 

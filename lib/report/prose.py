@@ -34,15 +34,20 @@ class Prose:
 
     def html(self, source: str) -> Markup:
         """Render Markdown blocks."""
-        renderer = _Renderer(self)
-        return Markup(MarkdownWithMath(renderer=renderer).render(source).strip())
+        return self._rendered(source, _Renderer(self, escape=False))
 
     def inline(self, source: str) -> Markup:
-        """Render one line of Markdown without the paragraph around it."""
-        html = self.html(source)
+        """Render one line of Markdown without the paragraph around it.
+
+        HTML inside is shown as it is written, not obeyed: a label may hold what somebody wrote into a params file.
+        """
+        html = self._rendered(source, _Renderer(self, escape=True))
         if html.count("<p>") == 1 and html.startswith("<p>") and html.endswith("</p>"):
             html = Markup(html[len("<p>") : -len("</p>")])
         return html
+
+    def _rendered(self, source: str, renderer: _Renderer) -> Markup:
+        return Markup(MarkdownWithMath(renderer=renderer).render(source).strip())
 
     def math(self, latex: str, display: bool) -> str:
         """Typeset a formula as MathML.
@@ -76,8 +81,8 @@ class Prose:
 class _Renderer(IPythonRenderer):
     """nbconvert's Markdown renderer, with MathML instead of dollars and headings that are remembered."""
 
-    def __init__(self, prose: Prose) -> None:
-        super().__init__(escape=False)
+    def __init__(self, prose: Prose, escape: bool) -> None:
+        super().__init__(escape=escape, allow_harmful_protocols=not escape)
         self.prose = prose
 
     def inline_math(self, body: str) -> str:
