@@ -44,7 +44,7 @@ class _Rectifier(torch.autograd.Function):
         return output.clamp_(min=0) if math.isinf(limit) else output.clamp_(min=0, max=limit)
 
     @staticmethod
-    def backward(ctx: Any, r: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, r: Tensor) -> tuple[Tensor, None, None, None, None]:
         if ctx.positive_only:
             r = torch.where(r > 0, r, torch.zeros_like(r))
         for factor in ctx.saved_tensors:

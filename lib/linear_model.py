@@ -62,7 +62,7 @@ def logistic_regression(images: Tensor, labels: Tensor, penalty: float = PENALTY
         return value
 
     with torch.enable_grad():
-        optimiser.step(loss)  # type: ignore[no-untyped-call]
+        optimiser.step(loss)
     return weight.detach(), bias.detach()
 
 

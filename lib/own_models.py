@@ -106,7 +106,7 @@ def encoding_of(model: nn.Module, name: str, size: int, mean: Sequence[float], s
         If neither says it. There is no default: a wrong encoding gives a worse network without a word.
     """
     known: Encoding | None = image_models.architecture(name).encoding if not is_own(name) else None
-    known = known or getattr(model, "encoding", None)  # type: ignore[assignment]
+    known = known or getattr(model, "encoding", None)
     if known is None and not (size and mean and std):
         raise StudyError(
             f"How does {name} take pictures? Give size, mean and std, for example size: 224, mean: [0.485, 0.456, "

@@ -60,5 +60,5 @@ class _InPlaceOf(torch.autograd.Function):
         return call.plain()
 
     @staticmethod
-    def backward(ctx: Any, signal: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, signal: Tensor) -> tuple[Tensor, None]:
         return signal, None

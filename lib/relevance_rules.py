@@ -176,7 +176,7 @@ class _StandIn(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(ctx: Any, signal: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, signal: Tensor) -> tuple[Tensor, None]:
         return signal * ctx.saved_tensors[0], None
 
 

@@ -67,7 +67,7 @@ class _RescaledMaxPool(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx: Any, signal: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, signal: Tensor) -> tuple[Tensor, None]:
         at, multiplier = ctx.saved_tensors
         back = signal.new_zeros(ctx.shape).flatten(2)
         count = len(at)

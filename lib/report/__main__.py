@@ -148,7 +148,7 @@ def _folder_of(book: Any, path: Path, root: Path) -> Path:
                 targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
                 if any(isinstance(target, ast.Name) and target.id == "out" for target in targets):
                     with suppress(ValueError):
-                        out = ast.literal_eval(node.value)  # type: ignore[attr-defined]
+                        out = ast.literal_eval(node.value)
     if not isinstance(out, str):
         raise StudyError(f"{path} has no parameter 'out'; render a notebook of this study after running it.")
     study = re.search(r"\bStudy\(\s*[\"']([^\"']+)", "\n".join(cell.source for cell in book.cells))

@@ -122,7 +122,7 @@ def render_notebook(notebook: NotebookNode, results: dict[str, Any], run: dict[s
     StudyError
         If a formula has a mistake; the message names the formula.
     """
-    html, _ = ReportExporter().from_notebook_node(notebook, {"results": results, "run": run, "links": links})
+    html, _ = ReportExporter().from_notebook_node(notebook, {"results": results, "run": run, "links": links})  # type: ignore[no-untyped-call]  # nbconvert has no types
     return html
 
 
