@@ -368,6 +368,8 @@ study.table(
 #   the destroyed network is of the order of $10^{-31}$, equal in single and double precision; but VarGrad and Guided GradCAM
 #   multiply two such numbers, which single precision cannot hold from block 2 downwards. Their last steps are undefined
 #   here, not constant, and decide nothing.
+# - **Dead logits.** SqueezeNet has a ReLU above its last convolution. Destroyed, its explained logit is often exactly 0, and
+#   so is every gradient: its maps are constant, are counted, and decide nothing.
 # - **Easy**: the units, once the library runs the network to check them. **Difficult**: to find out which part of an SSIM
 #   is about the map at all.
 
