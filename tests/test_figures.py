@@ -371,9 +371,9 @@ def test_a_constant_or_sparse_map_can_be_shown(signed):
 
 
 def test_rows_and_columns_of_a_grid_are_named():
-    maps = {"guided_backprop": np.ones((2, 4, 4)), "mypkg.m:f": np.ones((2, 4, 4))}
+    maps = {"guided_backprop": np.ones((2, 4, 4)), "mypkg.m:halves": np.ones((2, 4, 4))}
     figure = map_grid(maps, ["intact", "logits"], signed=True)
-    assert {"Guided Backprop", "mypkg.m:f", "intact", "logits"} <= texts_of(figure)
+    assert {"Guided Backprop", "halves", "intact", "logits"} <= texts_of(figure)
 
 
 def test_nulls_stand_where_the_table_says():
