@@ -120,11 +120,13 @@ def read_params_file(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path} must be one flat mapping, with lines such as 'n_images: 100'.")
     written = [name.value for name, _ in yaml.compose(text, Loader=yaml.SafeLoader).value]
     for name, value in content.items():
+        if not isinstance(name, str):
+            raise StudyError(f"{path}: the name {name!r} is not text; put it in quotes or choose another.")
+        if not name.isprintable():
+            raise StudyError(f"{path}: the name {name!r} has characters that cannot be printed; choose another.")
         if written.count(name) > 1:
             # YAML itself would quietly take the last.
             raise StudyError(f"{path}: {name} stands there twice; keep one of the lines.")
-        if not isinstance(name, str):
-            raise StudyError(f"{path}: the name {name!r} is not text; put it in quotes or choose another.")
         items = value if isinstance(value, list) else [value]
         if any(isinstance(item, dict | list) for item in items):
             raise StudyError(f"{path}: {name} is nested; parameters are flat, so give each value its own name.")

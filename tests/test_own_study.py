@@ -162,7 +162,7 @@ def test_one_mean_makes_grey_pictures(folder):
         ({"methods": ["gradient", "gradcam"]}, "GradCAM needs a convolutional layer"),
         ({"sweep_methods": ["guided_backprop"]}, "not in `methods`"),
         ({"init": ["own"]}, "no method own_law"),
-        ({"bn": ["frozen"]}, "bn is 'frozen'"),
+        ({"bn": ["frozen"]}, "bn names 'frozen'"),
     ],
 )
 def test_faults_are_refused_before_anything_is_computed(folder, changes, words):
