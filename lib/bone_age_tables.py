@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lib.bone_age_scores import CLEAN, MEAN_AGE, PREFIX
-from lib.nulls import corrected
+from lib.null_corrected import corrected_ssim
 from lib.statistics import Estimate, estimate
 
 
@@ -38,12 +38,7 @@ def with_corrected(scores: pd.DataFrame) -> pd.DataFrame:
     -------
     All rows, and those of one metric more.
     """
-    own = scores[(scores.metric == "ssim") & scores.against.isin(["original", "null_other_image"])]
-    by = ["method", "image"]
-    chance = own[own.against == "null_other_image"].set_index(by).value.rename("chance")
-    maps = own.join(chance, on=by)
-    maps = maps.assign(value=corrected(maps.value, maps.chance), metric="ssim_corrected").drop(columns="chance")
-    return pd.concat([scores.astype({"metric": str}), maps], ignore_index=True)
+    return pd.concat([scores.astype({"metric": str}), corrected_ssim(scores, "null_other_image")], ignore_index=True)
 
 
 def error_table(scores: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from lib.checks import data_folder
 from lib.comparison import Examples
 from lib.gathered import Gathered
 from lib.own_scores import own_accuracy, own_manifest, own_pictures, own_scores
-from lib.own_subjects import Given, settings_of
+from lib.own_subjects import Given, references_of, settings_of
 from lib.randomization import check_among, check_methods, sweep
 from lib.units import Units
 
@@ -64,8 +64,7 @@ def own_model(study: Gathered) -> OwnModel:
         model, encoding = given.load()
         image = given.encoded(encoding, chosen[:1])
         units = own_models.check_model(model, given.network, image)
-        references = {name: each[: image.shape[1]] for name, each in encoding.references().items()}
-        examples = Examples.of(image, torch.zeros(1, dtype=torch.int64), references=references)
+        examples = Examples.of(image, torch.zeros(1, dtype=torch.int64), references=references_of(encoding, image))
         check_methods(model, examples, [*params["methods"], *params["costly"]])
         check_among(params["sweep_methods"], params["methods"])
         for setting in sweep(init=params["init"], bn=params["bn"]).values():

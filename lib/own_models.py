@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -184,7 +185,7 @@ def _load_into(model: nn.Module, name: str, path: Path) -> None:
     """Load a state dict from a file; nothing but tensors is ever unpacked."""
     content = _content(path)
     try:
-        state = read_safetensors(content) if path.suffix == ".safetensors" else _unpickled(path)
+        state = read_safetensors(content) if path.suffix == ".safetensors" else _unpickled(content)
     except Exception as error:  # a damaged file may raise anything
         raise StudyError(
             f"The file {path} is damaged or holds more than tensors; save the state dict alone, with "
@@ -202,8 +203,8 @@ def _load_into(model: nn.Module, name: str, path: Path) -> None:
         raise StudyError(f"The weights {path} are not those of {name}: {problem} …; choose others.") from error
 
 
-def _unpickled(path: Path) -> object:
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _unpickled(content: bytes) -> object:
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def _content(path: Path) -> bytes:

@@ -66,7 +66,7 @@ class Given:
             targets=explained_classes(model, images),
             labels=torch.tensor([each.label for each in chosen]),
             image_ids=[each.number for each in chosen],
-            references={name: image[: images.shape[1]] for name, image in encoding.references().items()},
+            references=references_of(encoding, images),
         )
 
     def predictions(self) -> tuple[list[Entry], Tensor]:
@@ -96,6 +96,11 @@ class Given:
         for start in range(0, len(chosen), _AT_ONCE):
             images = self.encoded(encoding, chosen[start : start + _AT_ONCE])
             yield from (working(images[part].to(compute.device())).cpu() for part in chunks(images))
+
+
+def references_of(encoding: Encoding, images: Tensor) -> dict[str, Tensor]:
+    """The reference images of an encoding, with the channels of the encoded images (N, C, H, W): name -> (C, H, W)."""
+    return {name: image[: images.shape[1]] for name, image in encoding.references().items()}
 
 
 SETTINGS = tuple(Given.__dataclass_fields__)

@@ -8,13 +8,10 @@ from math import isfinite
 import pandas as pd
 
 from lib.figures.looks import spoken
-from lib.nulls import corrected
+from lib.null_corrected import corrected_ssim
 from lib.photograph_cascades import PREFIX
 from lib.photograph_networks import ACCURACY, BLOCKS
 from lib.statistics import estimate
-
-CORRECTED = "ssim_corrected"
-"""The metric s* of `with_corrected`."""
 
 
 def of_network(scores: pd.DataFrame, network: str) -> pd.DataFrame:
@@ -24,7 +21,7 @@ def of_network(scores: pd.DataFrame, network: str) -> pd.DataFrame:
 
 
 def with_corrected(scores: pd.DataFrame) -> pd.DataFrame:
-    r"""Add :math:`s^* = (s - s_0) / (1 - s_0)` to SSIM in the cascade, as the metric `CORRECTED`.
+    r"""Add :math:`s^* = (s - s_0) / (1 - s_0)` to SSIM in the cascade, as the metric `lib.null_corrected.CORRECTED`.
 
     Parameters
     ----------
@@ -35,12 +32,8 @@ def with_corrected(scores: pd.DataFrame) -> pd.DataFrame:
     The rows of the cascade with one metric more.
     """
     cascade = scores[scores.intervention == "cascade"]
-    own = cascade[(cascade.metric == "ssim") & cascade.against.isin(["original", "null_shuffle"])]
-    by = ["method", "image"]
-    chance = own[own.against == "null_shuffle"].set_index(by).value.rename("chance")
-    maps = own[own.against == "original"].join(chance, on=by)
-    maps = maps.assign(value=corrected(maps.value, maps.chance), metric=CORRECTED).drop(columns="chance")
-    return pd.concat([cascade, maps], ignore_index=True)
+    found = corrected_ssim(cascade, "null_shuffle")
+    return pd.concat([cascade, found[found.against == "original"]], ignore_index=True)
 
 
 def accuracy_table(scores: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
